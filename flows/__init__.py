@@ -1,0 +1,1 @@
+"""Prefect flows over the pipeline; `dvc repro` alone does the same without any server."""

@@ -1,0 +1,68 @@
+"""`superres bench`: time of one picture, interleaved with SRResNet so that ratios hold anywhere."""
+
+import json
+import statistics
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from superres.inference.upscaler import Upscaler
+
+
+def bench(
+    model: Annotated[str, typer.Option(help="name or model folder")] = "champion",
+    scale: Annotated[int, typer.Option(help="of a baseline")] = 4,
+    size: Annotated[str, typer.Option(help="LR picture, WIDTHxHEIGHT")] = "480x270",
+    backend: Annotated[str, typer.Option(help="auto, torch or onnx")] = "auto",
+    repeats: Annotated[int, typer.Option(help="timed rounds")] = 5,
+    reference: Annotated[bool, typer.Option(help="time SRResNet in the same rounds")] = True,
+    json_: Annotated[bool, typer.Option("--json", help="print JSON on stdout")] = False,
+) -> None:
+    """Upscale random pixels and print the median time and its ratio to SRResNet (16 blocks)."""
+    import numpy as np
+    import torch
+
+    from superres.checkpoint import Model, load_model
+    from superres.inference.upscaler import Upscaler
+    from superres.models import build
+
+    try:
+        width, height = (int(side) for side in size.lower().split("x"))
+    except ValueError:
+        raise typer.BadParameter(f"size '{size}': expected WIDTHxHEIGHT, as 480x270") from None
+    opened = load_model(model, scale=scale)
+    timed = {"model": Upscaler(opened, backend=backend)}  # type: ignore[arg-type]
+    if reference:
+        network = build("srresnet", scale=opened.info.scale).eval()
+        timed["srresnet"] = Upscaler(Model(network, network.info), backend="torch")
+    lr = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    spent = _rounds(timed, lr, repeats)
+    median = statistics.median(spent["model"])
+    found = {
+        "model": model,
+        "size": f"{width}x{height}",
+        "ms_median": round(median, 2),
+        "fps": round(1000 / median, 2),
+        "backend": timed["model"].backend.name,
+        "threads": torch.get_num_threads(),
+        "ratio_to_srresnet": round(median / statistics.median(spent["srresnet"]), 5)
+        if reference
+        else None,
+    }
+    if json_:
+        typer.echo(json.dumps(found))
+    else:
+        typer.echo("  ".join(f"{key} {value}" for key, value in found.items()))
+
+
+def _rounds(timed: "dict[str, Upscaler]", lr: "object", repeats: int) -> dict[str, list[float]]:
+    spent: dict[str, list[float]] = {name: [] for name in timed}
+    for turn in range(repeats + 1):  # the first round warms up
+        for name, upscaler in timed.items():
+            begun = time.perf_counter()
+            upscaler.pixels(lr)  # type: ignore[arg-type]
+            if turn:
+                spent[name].append(1000 * (time.perf_counter() - begun))
+    return spent

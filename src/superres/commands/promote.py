@@ -1,0 +1,36 @@
+"""`superres promote`: the best experiment against the champion, through the gate."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def promote(
+    model: Annotated[
+        str | None, typer.Option(help="challenger; without it, the best evaluated experiment")
+    ] = None,
+    params: Annotated[Path, typer.Option(help="what to run here")] = Path("params.yaml"),
+    pack: Annotated[Path, typer.Option(help="packed pairs")] = Path("data/pairs"),
+    report: Annotated[Path, typer.Option(help="where the verdict goes")] = Path("reports"),
+    champion: Annotated[Path, typer.Option(help="the champion's folder")] = Path("models/champion"),
+    dry_run: Annotated[bool, typer.Option(help="judge, change nothing")] = False,
+    again: Annotated[bool, typer.Option(help="allow a model that was rolled back")] = False,
+) -> None:
+    """Judge a challenger; on a pass it becomes the champion, on disk and in the registry.
+
+    Exit code 0 also when the challenger is refused and a champion stays; 1 when there is none.
+    """
+    from superres.config import load_params
+    from superres.promote import Contest, promote as run
+
+    known = load_params(params)
+    champion.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".challenger-", dir=champion.parent) as staging:
+        contest = Contest(
+            known, pack, report, champion, Path(staging) / "model", dry_run=dry_run, again=again
+        )
+        outcome = run(contest, model)
+    typer.echo(outcome.text, err=True)
+    raise typer.Exit(0 if outcome.has_champion else 1)

@@ -1,0 +1,39 @@
+"""Every error a user can cause, and the HTTP status it becomes.
+
+SuperresError
+├── ConfigError     params.yaml, an experiment file or an option is wrong
+├── DataError       a data set, a pack or its manifest is wrong
+├── ModelError      a model folder, its weights or a network's options are wrong
+└── InputError      a picture, video or tensor somebody handed in (the only one served as 4xx)
+
+A message says what is wrong, what was found, what is accepted and where to change it.
+"""
+
+
+class SuperresError(Exception):
+    """Root of every error that is the caller's to mend; the CLI prints it without a traceback."""
+
+
+class ConfigError(SuperresError):
+    """A configuration file or option is not what the schema accepts."""
+
+
+class DataError(SuperresError):
+    """A data set, pack or manifest is missing, damaged or fails its expectations."""
+
+
+class ModelError(SuperresError):
+    """A model folder, weights file or network option is missing, damaged or inconsistent."""
+
+
+class InputError(SuperresError):
+    """A picture, video or tensor from outside cannot be processed.
+
+    `code` is a short machine-readable word, `status` the HTTP status: 400 malformed,
+    413 too large, 415 not a supported type, 422 content that cannot be processed.
+    """
+
+    def __init__(self, message: str, *, code: str = "bad_input", status: int = 422) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status

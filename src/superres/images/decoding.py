@@ -1,0 +1,220 @@
+"""Bytes of a picture file -> Picture, with limits checked on the header before decoding."""
+
+import io
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from superres.errors import InputError
+from superres.images.picture import Limits, Picture, Pixels
+
+# The formats accepted, by plugin: Image.open would try every plugin installed and warn about
+# large pictures by a limit of its own.
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+}
+_SIGNATURES = {
+    "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "JPEG": re.compile(rb"\xff\xd8\xff"),
+    "WEBP": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    "TIFF": re.compile(rb"II[*+]\0|MM\0[*+]"),
+    # The header's size tells a bitmap from a text that starts with BM.
+    "BMP": re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL),
+    "GIF": re.compile(rb"GIF8[79]a"),
+}
+
+_ORIENTATION = 0x0112
+_EXIF_IFDS = (0x8769, 0x8825)
+# Of a TIFF's own tags only those that describe the picture, not its layout, are EXIF:
+# ImageDescription, Make, Model, Software, DateTime, Artist, Copyright.
+_TIFF_DESCRIPTION = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+
+# Filters for Python's warnings and OpenCV's log level belong to the whole process.
+_quiet_lock = threading.Lock()
+
+
+def decode(data: bytes, limits: Limits | None = None) -> Picture:
+    """Decode PNG, JPEG, WebP, TIFF, BMP or GIF (of an animation or a stack the first picture).
+
+    Kept: 8 or 16 bits, alpha (also a palette's or a colour key), grey, ICC profile, EXIF (its
+    orientation is applied and removed). CMYK becomes RGB, through its profile if it has one.
+
+    Raises InputError: 400 empty, 413 too_many_bytes or too_many_pixels, 415 unsupported_type,
+    422 corrupt_image (truncated included).
+    """
+    limits = limits or Limits()
+    if not data:
+        raise InputError("the file is empty", code="empty", status=400)
+    if len(data) > limits.max_bytes:
+        raise limits.too_many_bytes(len(data))
+    format_name = next((name for name, sign in _SIGNATURES.items() if sign.match(data)), None)
+    if format_name is None:
+        known = ", ".join(_PLUGINS)
+        message = f"the content is no picture of a known type; accepted: {known}"
+        raise InputError(message, code="unsupported_type", status=415)
+    try:
+        with _quiet():
+            image = _PLUGINS[format_name](io.BytesIO(data))
+        if image.width * image.height > limits.max_pixels:
+            raise limits.too_many_pixels(image.width, image.height)
+        with image:
+            return _picture(image, data, format_name)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow raises nearly anything for a damaged file
+        message = f"the {format_name} file is damaged or truncated: {error}"
+        raise InputError(message, code="corrupt_image", status=422) from error
+
+
+def _picture(image: ImageFile.ImageFile, data: bytes, format_name: str) -> Picture:
+    sixteen = _has_sixteen_bits(image, data, format_name)
+    if image.mode in ("I", "F", "LAB", "I;16S") and not sixteen:
+        message = f"samples of type {image.mode!r} are not supported; accepted: 8 or 16 bits"
+        raise InputError(message, code="unsupported_type", status=415)
+    # Pillow stops at damage, OpenCV returns what it got: so Pillow decodes 16 bits as well.
+    image.load()
+    exif, orientation = _exif(image, format_name)
+    icc = image.info.get("icc_profile") or None
+    planes, grey = _sixteen_bits(image, data) if sixteen else _eight_bits(image)
+    if image.mode == "CMYK":
+        icc = None
+    upright = _turned(planes, orientation)
+    has_alpha = upright.shape[2] in (2, 4)
+    colour: Pixels = upright[..., :-1] if has_alpha else upright
+    return Picture(
+        pixels=np.ascontiguousarray(np.broadcast_to(colour, (*colour.shape[:2], 3))),
+        alpha=np.ascontiguousarray(upright[..., -1]) if has_alpha else None,
+        grey=grey,
+        icc=icc,
+        exif=exif,
+        format=format_name,
+    )
+
+
+def _has_sixteen_bits(image: ImageFile.ImageFile, data: bytes, format_name: str) -> bool:
+    if format_name == "PNG":
+        return data[24] == 16
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode != "CMYK":
+        bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+        signed = any(kind != 1 for kind in image.tag_v2.get(TiffImagePlugin.SAMPLEFORMAT, (1,)))
+        return set(bits) == {16} and not signed
+    return False
+
+
+def _eight_bits(image: Image.Image) -> tuple[Pixels, bool]:
+    """Return (H, W, 1..4) and whether the picture is grey."""
+    has_alpha = image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.mode == "CMYK":
+        image = _cmyk_to_rgb(image)
+    mode = ("L" if grey else "RGB") + ("A" if has_alpha else "")
+    planes = np.asarray(image if image.mode == mode else image.convert(mode))
+    return planes.reshape(*planes.shape[:2], -1), grey
+
+
+def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            target = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a broken profile is no reason to refuse the picture
+    return image.convert("RGB")
+
+
+def _sixteen_bits(image: Image.Image, data: bytes) -> tuple[Pixels, bool]:
+    """Return (H, W, 1..4) and whether the picture is grey; Pillow has no 16-bit colour."""
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    if image.mode.startswith("I;16"):
+        levels = np.asarray(image).astype(np.uint16)
+        if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:  # white is zero
+            levels = 65535 - levels
+        key = image.info.get("transparency")
+        if key is None:
+            return levels[..., None], True
+        return np.stack([levels, np.where(levels == key, 0, 65535).astype(np.uint16)], -1), True
+    with _quiet():
+        planes: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if planes is None or planes.dtype != np.uint16:
+        raise InputError("this kind of 16-bit file is not supported", code="unsupported_type")
+    if tags.get(TiffImagePlugin.EXTRASAMPLES) == (1,):  # multiplied by alpha
+        opaque = planes[..., 3:].clip(1).astype(np.float64) / 65535
+        planes[..., :3] = (planes[..., :3] / opaque + 0.5).clip(0, 65535)
+    order = [2, 1, 0, 3][: planes.shape[2]]
+    # OpenCV spreads grey with alpha over four channels.
+    return planes[..., order], image.format == "PNG" and data[25] == 4
+
+
+def _exif(image: ImageFile.ImageFile, format_name: str) -> tuple[bytes | None, int]:
+    """Return the EXIF without its orientation, and the orientation 1..8."""
+    try:
+        with _quiet():
+            exif = image.getexif()
+            orientation = int(exif.pop(_ORIENTATION, 1))
+            if format_name == "TIFF":
+                exif = _descriptive(exif)
+            content = exif.tobytes() if len(exif) else None
+    except Exception:  # damaged metadata is no reason to refuse a sound picture
+        return None, 1
+    return content, orientation if 1 <= orientation <= 8 else 1
+
+
+def _descriptive(exif: Image.Exif) -> Image.Exif:
+    kept = Image.Exif()
+    for tag in _TIFF_DESCRIPTION:
+        if tag in exif:
+            kept[tag] = exif[tag]
+    for ifd in _EXIF_IFDS:
+        if ifd in exif:
+            kept[ifd] = exif.get_ifd(ifd)
+    return kept
+
+
+def _turned(planes: Any, orientation: int) -> Any:
+    """Apply an EXIF orientation to (H, W, C)."""
+    if orientation in (5, 6, 7, 8):
+        planes = planes.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        planes = planes[::-1]
+    if orientation in (2, 3, 6, 7):
+        planes = planes[:, ::-1]
+    return planes
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Pillow's warnings and OpenCV's log: what matters becomes an InputError."""
+    with _quiet_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            yield
+        finally:
+            cv2.utils.logging.setLogLevel(level)

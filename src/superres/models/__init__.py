@@ -1,0 +1,69 @@
+"""Every network by name: `build("srresnet", scale=4, blocks=16)`."""
+
+import inspect
+from typing import Any, TypeVar
+
+from torch import nn
+
+from superres.errors import ModelError
+from superres.models.compact import Compact
+from superres.models.discriminators import SRGANDiscriminator
+from superres.models.info import Generator, ModelInfo, parameter_count
+from superres.models.interpolation import Bicubic, Bilinear, Lanczos, Nearest
+from superres.models.srcnn import SRCNN
+from superres.models.srresnet import SRResNet
+
+__all__ = [
+    "BASELINES",
+    "DISCRIMINATORS",
+    "MODELS",
+    "Generator",
+    "ModelInfo",
+    "build",
+    "build_discriminator",
+    "parameter_count",
+]
+
+BASELINES: dict[str, type[Generator]] = {
+    "nearest": Nearest,
+    "bilinear": Bilinear,
+    "bicubic": Bicubic,
+    "lanczos": Lanczos,
+}
+MODELS: dict[str, type[Generator]] = {
+    **BASELINES,
+    "compact": Compact,
+    "srcnn": SRCNN,
+    "srresnet": SRResNet,
+}
+DISCRIMINATORS: dict[str, type[nn.Module]] = {"srgan": SRGANDiscriminator}
+
+
+def build(name: str, **options: Any) -> Generator:
+    """Make the generator called `name`; ModelError names what is accepted."""
+    return _construct("model", MODELS, name, options)
+
+
+def build_discriminator(name: str, **options: Any) -> nn.Module:
+    """Make the discriminator called `name`; ModelError names what is accepted."""
+    return _construct("discriminator", DISCRIMINATORS, name, options)
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def _construct(
+    role: str, known: dict[str, type[Network]], name: str, options: dict[str, Any]
+) -> Network:
+    if name not in known:
+        raise ModelError(f"{role} '{name}' is not known; accepted: {', '.join(sorted(known))}")
+    accepted = list(inspect.signature(known[name]).parameters)
+    unknown = sorted(set(options) - set(accepted))
+    if unknown:
+        raise ModelError(
+            f"{role} '{name}': unknown option {', '.join(unknown)}; accepted: {', '.join(accepted)}"
+        )
+    try:
+        return known[name](**options)
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise ModelError(f"{role} '{name}' with {options}: {error}") from None

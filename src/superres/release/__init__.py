@@ -1,0 +1,1 @@
+"""From trained to served: the gate, the exported form, the promotion."""

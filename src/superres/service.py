@@ -1,0 +1,53 @@
+"""The HTTP service: BentoML's server, health and metrics around our own addresses.
+
+`bentoml serve superres.service:SuperRes`. BentoML's endpoints have no limit on a body, answer a
+bad picture with 500, give errors in three forms and cancel tasks without stopping them; so the
+addresses are a Starlette application mounted into the service, and BentoML keeps the rest.
+"""
+
+import os
+from pathlib import Path
+
+import bentoml
+
+from superres.serving.limits import serving_params
+from superres.serving.models import Models, find_root
+from superres.serving.routes import create_app
+from superres.serving.runtime import Runtime
+
+app = create_app()
+
+
+# The timeout is for uploads of slow clients; computing has its own, SUPERRES_TIMEOUT_SECONDS.
+@bentoml.asgi_app(app, path="/")
+@bentoml.service(
+    name="superres",
+    workers=1,
+    traffic={"timeout": 3600},
+    http={"host": "127.0.0.1", "port": 3000},
+)
+class SuperRes:
+    """Super-resolution of pictures and videos.
+
+    Environment: SUPERRES_MODEL (champion), SUPERRES_JOBS (a temporary folder) and every limit of
+    `serving` in params.yaml as SUPERRES_<NAME>.
+    """
+
+    def __init__(self) -> None:
+        """Read the limits and begin to load the model; /readyz is 200 once it is warm."""
+        root = find_root()
+        params = serving_params(root, os.environ)
+        models = Models(root, os.environ.get("SUPERRES_MODEL", "champion"), params)
+        jobs = os.environ.get("SUPERRES_JOBS")
+        self.runtime = Runtime(params, models, Path(jobs) if jobs else None)
+        app.state.runtime = self.runtime
+        self.runtime.start()
+
+    def __is_ready__(self) -> bool:
+        """Answer /readyz."""
+        return self.runtime.is_ready
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Stop the running video, so that the process can end."""
+        self.runtime.close()

@@ -1,0 +1,1 @@
+"""The HTTP service without its server: limits, errors, models, threads, jobs, addresses."""

@@ -1,0 +1,1 @@
+"""Training: one loop, two kinds of update, a state that survives anything."""

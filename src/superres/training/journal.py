@@ -1,0 +1,185 @@
+"""What a run writes down: the Tracker protocol, its JSON-lines form, a fan-out and a null form.
+
+The JSON-lines log is always written; `superres import-run` can bring it into MLflow later, so a
+training needs no tracking server and no MLflow.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is, known before its first step."""
+
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    folder: Path  # runs/<experiment>
+    resume: bool = False
+    step: int = 0  # where a resumed run goes on; later log lines are of the lost stretch
+
+
+class Tracker(Protocol):
+    """Records one run. No method may raise because of its store, nor make the training wait."""
+
+    @property
+    def run_id(self) -> str | None:
+        """Return the store's name of the run, when it has one."""
+
+    def start(self, run: RunInfo) -> None:
+        """Begin or, with `run.resume`, continue the run."""
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Record figures of one step."""
+
+    def image(self, step: int, name: str, png: bytes) -> None:
+        """Record a picture."""
+
+    def finish(self, status: Status, model_folder: Path | None) -> None:
+        """End the run."""
+
+
+class NullTracker:
+    """Records nothing."""
+
+    run_id: str | None = None
+
+    def start(self, run: RunInfo) -> None:
+        """Ignore the run."""
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Ignore the figures."""
+
+    def image(self, step: int, name: str, png: bytes) -> None:
+        """Ignore the picture."""
+
+    def finish(self, status: Status, model_folder: Path | None) -> None:
+        """Ignore the end."""
+
+
+class JsonlTracker:
+    """Appends to <folder>/log.jsonl; pictures go to <folder>/images."""
+
+    run_id: str | None = None
+
+    def __init__(self) -> None:
+        self.folder = Path()
+
+    def start(self, run: RunInfo) -> None:
+        """Begin the log, or cut a resumed one back to the step the state is of."""
+        self.folder = run.folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kept = _lines_until(self._path, run.step) if run.resume else []
+        staging = self._path.with_suffix(".partial")
+        staging.write_text("".join(kept), encoding="utf-8")
+        staging.replace(self._path)
+        if not kept:
+            self._write("start", name=run.name, params=run.params, tags=run.tags)
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Append the figures of one step."""
+        self._write("metrics", step=step, values=dict(values))
+
+    def image(self, step: int, name: str, png: bytes) -> None:
+        """Keep a picture beside the log."""
+        file = self.folder / "images" / f"{name}-{step:08d}.png"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(png)
+        relative = file.relative_to(self.folder).as_posix()
+        self._write("image", step=step, name=name, file=relative)
+
+    def finish(self, status: Status, model_folder: Path | None) -> None:
+        """Append how the run ended; the model's path is relative to the run folder."""
+        model = os.path.relpath(model_folder, self.folder) if model_folder else None
+        self._write("finish", status=status, model=model)
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    def _write(self, kind: str, **content: Any) -> None:
+        line = json.dumps({"kind": kind, "time": time.time(), **content})
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+
+
+class Trackers:
+    """Several trackers as one."""
+
+    def __init__(self, *trackers: Tracker) -> None:
+        self.trackers = trackers
+
+    @property
+    def run_id(self) -> str | None:
+        """Return the first name any of the stores gives the run."""
+        return next((tracker.run_id for tracker in self.trackers if tracker.run_id), None)
+
+    def start(self, run: RunInfo) -> None:
+        """Begin the run everywhere."""
+        for tracker in self.trackers:
+            tracker.start(run)
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Record figures everywhere."""
+        for tracker in self.trackers:
+            tracker.metrics(step, values)
+
+    def image(self, step: int, name: str, png: bytes) -> None:
+        """Record a picture everywhere."""
+        for tracker in self.trackers:
+            tracker.image(step, name, png)
+
+    def finish(self, status: Status, model_folder: Path | None) -> None:
+        """End the run everywhere."""
+        for tracker in self.trackers:
+            tracker.finish(status, model_folder)
+
+
+class ProgressFile:
+    """Writes <folder>/progress.json, at most once a second, for whoever follows the run."""
+
+    def __init__(self, folder: Path, steps: int) -> None:
+        self.path = folder / "progress.json"
+        self.steps = steps
+        self._last = 0.0
+
+    def write(self, step: int, *, phase: int, eta_seconds: float, status: str = "running") -> None:
+        """Replace the file; a status other than "running" is always written."""
+        now = time.monotonic()
+        if status == "running" and now - self._last < 1:
+            return
+        self._last = now
+        content = {
+            "step": step,
+            "steps": self.steps,
+            "phase": phase,
+            "eta_seconds": round(eta_seconds, 1),
+            "status": status,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        staging = self.path.with_suffix(".partial")
+        staging.write_text(json.dumps(content), encoding="utf-8")
+        staging.replace(self.path)
+
+
+def _lines_until(path: Path, step: int) -> list[str]:
+    """Return the log's lines of steps up to `step`; a torn last line is dropped."""
+    kept: list[str] = []
+    if not path.is_file():
+        return kept
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if entry["kind"] != "finish" and entry.get("step", 0) <= step:
+            kept.append(line)
+    return kept

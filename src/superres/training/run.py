@@ -1,0 +1,188 @@
+"""One experiment from a pack to a model folder: assembles the parts, keeps the lineage."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from superres.checkpoint import previous_state, save_model
+from superres.config import Experiment, Params, resolve_budget
+from superres.data.manifest import data_hash
+from superres.data.sampler import Sampler
+from superres.errors import ConfigError
+from superres.losses import FeatureNetwork, needs_features
+from superres.models import build
+from superres.training.card import training_card
+from superres.training.features import feature_network
+from superres.training.journal import ProgressFile, RunInfo, Tracker
+from superres.training.lineage import Job, digest, flatten, git_commit, provenance, weights_digest
+from superres.training.trainer import Setting, Trainer, Weights
+from superres.training.validation import Validation
+
+log = logging.getLogger(__name__)
+
+OnStep = Callable[[int, int, dict[str, float]], None]  # step, steps, newest validation
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run reads and writes."""
+
+    pack: Path = Path("data/pairs")
+    runs: Path = Path("runs")  # runs/<experiment>: log, state, pictures
+    models: Path = Path("models/runs")  # models/runs/<experiment> becomes the model folder
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended."""
+
+    model: Path
+    steps: int
+    seconds: float
+    metrics: dict[str, float]
+    weights: str  # digest of the kept weights
+    resumed: bool
+
+
+def choose_device(wanted: str) -> str:
+    """Return `wanted`, or for "auto" cuda where there is one; ConfigError for an absent device."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"device '{wanted}': no CUDA device here; accepted: auto, cpu")
+    return wanted
+
+
+def train(
+    name: str,
+    experiment: Experiment,
+    params: Params,
+    tracker: Tracker,
+    place: Place = Place(),
+    on_step: OnStep = lambda step, steps, latest: None,
+) -> Result:
+    """Train `experiment` under the budget of `params` and write models/runs/<name>.
+
+    Continues from the run's state when it is of the same configuration and data. Raises
+    KeyboardInterrupt (state saved) on SIGTERM or SIGINT, SuperresError for the caller's faults.
+    """
+    experiment = resolve_budget(experiment, params.budget)
+    if experiment.model["scale"] != params.scale:
+        raise ConfigError(
+            f"experiment '{name}' is for scale {experiment.model['scale']}, params.yaml says "
+            f"{params.scale}: change one of them."
+        )
+    job = Job(name, experiment, params, place.pack, _key(name, experiment, params, place.pack))
+    if params.training.threads:
+        torch.set_num_threads(params.training.threads)
+    trainer = _trainer(job, place)
+    resumed = trainer.resume()
+    features = _features(job, trainer.sampler, place.runs / name / "features.safetensors")
+    run = _run_info(job, trainer, features, place)
+    tracker.start(run)
+    if resumed:
+        log.warning("%s: resumed at step %d of %d", name, run.step, experiment.steps)
+    progress = ProgressFile(run.folder, experiment.steps)
+    try:
+        weights = trainer.run(
+            tracker,
+            features,
+            progress,
+            lambda step, latest: on_step(step, experiment.steps, latest),
+        )
+        result = _keep(job, trainer, weights, place, (run, tracker.run_id), resumed)
+    except KeyboardInterrupt:
+        tracker.finish("KILLED", None)
+        raise
+    except BaseException:
+        tracker.finish("FAILED", None)
+        raise
+    _end(trainer, progress, tracker, result)
+    return result
+
+
+def _key(name: str, experiment: Experiment, params: Params, pack: Path) -> str:
+    """Hash what a state must agree with to be continued."""
+    return digest(
+        {
+            "name": name,
+            "experiment": experiment.model_dump(mode="json", exclude={"demo"}),
+            "seed": params.seed,
+            "perceptual": params.perceptual.weights,
+            "training": params.training.model_dump(exclude={"threads", "device"}),
+            "data": data_hash(pack),
+        }
+    )
+
+
+def _trainer(job: Job, place: Place) -> Trainer:
+    params, experiment = job.params, job.experiment
+    device = choose_device(params.training.device)
+    state = place.runs / job.name / "state.pt"
+    sampler = Sampler(
+        place.pack, "train", hr_patch=experiment.hr_patch, seed=params.seed, device=device
+    )
+    validation = Validation(place.pack, params.scale, params.training.validation_images, device)
+    setting = Setting(params.training, params.seed, device, state, job.key)
+    return Trainer(experiment, sampler, validation, setting)
+
+
+def _features(job: Job, sampler: Sampler, kept: Path) -> FeatureNetwork | None:
+    names = [name for phase in job.experiment.phases for name in phase.losses]
+    if not needs_features(names):
+        return None
+    kept = kept.with_stem(f"features-{job.key}")
+    random = torch.get_rng_state()  # the run draws the same numbers whoever made the features
+    network = feature_network(job.params.perceptual.weights, sampler, kept, job.params.seed)
+    torch.set_rng_state(random)
+    return network
+
+
+def _run_info(job: Job, trainer: Trainer, features: FeatureNetwork | None, place: Place) -> RunInfo:
+    tags = {
+        "experiment": job.name,
+        "source": job.experiment.source,
+        "budget": str(job.params.budget),
+        "git_commit": git_commit(),
+        "data_sha256": data_hash(job.pack),
+        "config": job.key,
+        "perceptual_weights": features.origin if features else "none",
+    }
+    plain = job.experiment.model_dump(mode="json", exclude={"demo", "source", "expected"})
+    extra = {"seed": str(job.params.seed), "device": trainer.setting.device}
+    step = trainer.standing.step
+    return RunInfo(job.name, flatten(plain) | extra, tags, place.runs / job.name, step > 0, step)
+
+
+def _keep(
+    job: Job,
+    trainer: Trainer,
+    weights: Weights,
+    place: Place,
+    run: tuple[RunInfo, str | None],
+    resumed: bool,
+) -> Result:
+    generator = build(**job.experiment.model)
+    generator.load_state_dict(weights)
+    images = job.params.training.validation_images
+    metrics = Validation(place.pack, job.params.scale, images, "cpu").scores(generator)
+    facts = provenance(job, generator, metrics, run)
+    facts["training_seconds"] = round(trainer.standing.seconds, 1)
+    facts["steps"] = trainer.standing.step
+    folder = save_model(place.models / job.name, generator, facts, training_card(facts))
+    standing = trainer.standing
+    digested = weights_digest(weights)
+    return Result(folder, standing.step, standing.seconds, metrics, digested, resumed)
+
+
+def _end(trainer: Trainer, progress: ProgressFile, tracker: Tracker, result: Result) -> None:
+    phase = len(trainer.experiment.phases) - 1
+    final = {name.replace("val/", "final/"): value for name, value in result.metrics.items()}
+    tracker.metrics(result.steps, {**final, "seconds": result.seconds})
+    tracker.finish("FINISHED", result.model)
+    progress.write(result.steps, phase=phase, eta_seconds=0, status="done")
+    for file in (trainer.setting.state, previous_state(trainer.setting.state)):
+        file.unlink(missing_ok=True)

@@ -1,0 +1,184 @@
+"""`superres upscale` as a script uses it: what it writes, prints and returns."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from superres import images, video
+from superres.checkpoint import save_model
+from superres.commands.upscale import upscale
+from superres.images import Picture
+from superres.models import build
+from superres.video import Frame
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(upscale)
+
+
+def run(*arguments: Any) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def records(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def library(tmp_path: Path, photo: NDArray[np.uint8]) -> Path:
+    """A folder with a picture, one in a folder below, a broken one and a text file."""
+    folder = tmp_path / "library"
+    (folder / "deep").mkdir(parents=True)
+    images.write(folder / "one.png", Picture(photo))
+    images.write(folder / "deep" / "zwei ä.jpg", Picture(photo))
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def clip(path: Path) -> None:
+    frames = (
+        Frame(np.full((16, 24, 3), 9 * n, np.uint8), n, n / 10, n, Fraction(1, 10))
+        for n in range(4)
+    )
+    video.write(path, frames)
+
+
+def test_one_file_into_a_file(library: Path, tmp_path: Path, photo: NDArray[np.uint8]) -> None:
+    result = run(library / "one.png", "-o", tmp_path / "sr.png", "--model", "nearest", "--json")
+    assert result.exit_code == 0
+    (record,) = records(result)
+    assert record.pop("seconds") >= 0
+    assert record == {
+        "input": str(library / "one.png"),
+        "output": str(tmp_path / "sr.png"),
+        "model": "nearest",
+        "version": "nearest",
+        "width": 4 * 56,
+        "height": 4 * 40,
+        "status": "ok",
+    }
+    sr = images.read(tmp_path / "sr.png").pixels
+    np.testing.assert_array_equal(sr, photo.repeat(4, axis=0).repeat(4, axis=1))
+
+
+def test_a_folder_is_mirrored_and_a_bad_file_skipped(library: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run(library, "-o", out, "--model", "bicubic", "--scale", "2", "--json")
+    assert result.exit_code == 3
+    assert {r["output"]: r["status"] for r in records(result)} == {
+        str(out / "one.png"): "ok",
+        str(out / "deep" / "zwei ä.jpg"): "ok",
+        str(out / "broken.png"): "failed",
+    }
+    (failed,) = [r for r in records(result) if r["status"] == "failed"]
+    assert "damaged" in failed["error"]
+    assert failed["width"] is None
+    assert "broken.png" in result.stderr
+    assert sorted(p.name for p in out.rglob("*") if p.is_file()) == ["one.png", "zwei ä.jpg"]
+
+
+def test_all_files_failed(library: Path, tmp_path: Path) -> None:
+    inputs = (library / "broken.png", tmp_path / "missing.png")
+    result = run(*inputs, "-o", tmp_path / "out", "--model", "nearest", "--json")
+    assert result.exit_code == 1
+    assert [record["status"] for record in records(result)] == ["failed", "failed"]
+
+
+def test_an_existing_output_is_kept_unless_told(library: Path, tmp_path: Path) -> None:
+    target = tmp_path / "sr.png"
+    target.write_bytes(b"mine")
+    arguments = (library / "one.png", "-o", target, "--model", "nearest", "--json")
+    refused = run(*arguments)
+    assert refused.exit_code == 1
+    assert "--overwrite" in records(refused)[0]["error"]
+    assert target.read_bytes() == b"mine"
+    assert run(*arguments, "--overwrite").exit_code == 0
+    assert images.read(target).width == 224
+
+
+def test_the_input_is_never_the_output(library: Path) -> None:
+    before = (library / "one.png").read_bytes()
+    result = run(library / "one.png", "-o", library, "--model", "nearest", "--overwrite")
+    assert result.exit_code == 1
+    assert "the input itself" in result.stderr
+    assert (library / "one.png").read_bytes() == before
+
+
+def test_two_inputs_never_share_an_output(library: Path, tmp_path: Path) -> None:
+    (library / "deep" / "one.png").write_bytes((library / "one.png").read_bytes())
+    inputs = (library / "one.png", library / "deep" / "one.png")
+    result = run(*inputs, "-o", tmp_path / "out", "--model", "nearest", "--overwrite", "--json")
+    assert result.exit_code == 3
+    assert [record["status"] for record in records(result)] == ["ok", "failed"]
+
+
+def test_results_of_an_earlier_run_are_not_taken_for_inputs(library: Path) -> None:
+    (library / "broken.png").unlink()
+    arguments = (library, "-o", library / "sr", "--model", "nearest", "--overwrite", "--json")
+    assert len(records(run(*arguments))) == 2
+    again = run(*arguments)
+    assert again.exit_code == 0
+    assert len(records(again)) == 2
+
+
+def test_a_video_becomes_a_video(tmp_path: Path) -> None:
+    clip(tmp_path / "clip.mkv")
+    result = run(
+        tmp_path / "clip.mkv",
+        "-o",
+        tmp_path / "sr.mp4",
+        "--model",
+        "nearest",
+        "--scale",
+        2,
+        "--json",
+    )
+    assert result.exit_code == 0
+    assert (records(result)[0]["width"], records(result)[0]["height"]) == (48, 32)
+    assert len(list(video.read(tmp_path / "sr.mp4"))) == 4
+
+
+def test_a_file_says_which_model_made_it(library: Path, tmp_path: Path) -> None:
+    provenance = {"version": "12", "run_id": "f00", "data_sha256": "c0ffee"}
+    folder = save_model(tmp_path / "model", build("bicubic", scale=2), provenance)
+    assert run(library / "one.png", "-o", tmp_path / "sr.png", "--model", folder).exit_code == 0
+    with Image.open(tmp_path / "sr.png") as picture:
+        text = dict(picture.info)
+    assert text["superres.model"] == "bicubic"
+    assert text["superres.version"] == "12"
+    assert text["superres.run_id"] == "f00"
+    assert text["superres.data_sha256"] == "c0ffee"
+
+
+def test_a_model_of_another_scale_is_a_usage_error(library: Path, tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", build("bicubic", scale=2), {})
+    result = run(library / "one.png", "-o", tmp_path / "x.png", "--model", folder, "--scale", 4)
+    assert result.exit_code == 2
+    assert "upscales by 2" in result.stderr
+
+
+@pytest.mark.parametrize("tile", ["-1", "big", "1.5", ""])
+def test_a_tile_that_is_no_number_is_a_usage_error(
+    library: Path, tmp_path: Path, tile: str
+) -> None:
+    assert run(library / "one.png", "-o", tmp_path / "x.png", f"--tile={tile}").exit_code == 2
+
+
+@pytest.mark.parametrize("tile", ["auto", "0", "16"])
+def test_the_tile_does_not_show(library: Path, tmp_path: Path, tile: str) -> None:
+    target = tmp_path / "sr.png"
+    assert (
+        run(library / "one.png", "-o", target, "--model", "lanczos", "--tile", tile).exit_code == 0
+    )
+    whole = run(library / "one.png", "-o", tmp_path / "whole.png", "--model", "lanczos")
+    assert whole.exit_code == 0
+    difference = images.read(target).pixels.astype(int) - images.read(tmp_path / "whole.png").pixels
+    assert np.abs(difference).max() <= 1

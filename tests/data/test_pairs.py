@@ -1,0 +1,415 @@
+"""Pairs are packed in order, the same on every machine; bad files are named and left out."""
+
+import csv
+import io
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from numpy.typing import NDArray
+from PIL import Image
+from typer.testing import CliRunner
+
+from superres.config import Source
+from superres.data import pairs
+from superres.data.clips import Bad, FrameRow, read_quarantine, write_frames
+from superres.data.degrade import degrade, mod_crop
+from superres.data.fetch import fetch
+from superres.data.manifest import (
+    COLUMNS,
+    Row,
+    data_hash,
+    load_pair,
+    read_manifest,
+    read_pack,
+    sha256_of_pixels,
+)
+from superres.data.packing import Pack
+from superres.data.pairs import build
+from superres.data.prepare import (
+    Candidate,
+    PairOptions,
+    Prepared,
+    prepare,
+    statistics,
+    to_rgb8,
+)
+from superres.errors import DataError
+from superres.images import Picture, encode
+
+Pixels = NDArray[np.uint8]
+Make = Callable[[dict[str, bytes]], Path]
+OPTIONS = PairOptions(scale=2, min_side=16, workers=2)
+
+
+def picture(seed: int, height: int = 33, width: int = 46) -> Pixels:
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def png(pixels: Pixels) -> bytes:
+    return encode(Picture(pixels), "PNG")
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Fetch the given files, name -> content, into a data/raw; return its parent."""
+
+    def make_raw(files: dict[str, bytes]) -> Path:
+        album = tmp_path / "album"
+        shutil.rmtree(album, ignore_errors=True)
+        for name, content in files.items():
+            (album / name).parent.mkdir(parents=True, exist_ok=True)
+            (album / name).write_bytes(content)
+        source = Source.model_validate({"name": "mine", "path": str(album)})
+        fetch([source], tmp_path / "data/raw")
+        return tmp_path / "data"
+
+    return make_raw
+
+
+@pytest.fixture
+def data(make: Make) -> Path:
+    return make({f"{seed}.png": png(picture(seed)) for seed in range(6)})
+
+
+def run(data: Path, options: PairOptions = OPTIONS) -> pairs.PairsReport:
+    return build(data / "raw", data / "frames", data / "pairs", options)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_lr_is_the_degraded_and_hr_the_cropped_original(data: Path) -> None:
+    report = run(data)
+    rows = read_manifest(data / "pairs")
+    assert sum(report.pairs.values()) == len(rows) == 6
+    for row in rows:
+        lr, hr = load_pair(data / "pairs", row)
+        original = mod_crop(picture(int(row.path.removeprefix("mine/").removesuffix(".png"))), 2)
+        np.testing.assert_array_equal(hr, original)
+        np.testing.assert_array_equal(lr, degrade(original, 2))
+        assert (row.height, row.width, row.lr_height, row.lr_width) == (32, 46, 16, 23)
+        assert row.sha256 == sha256_of_pixels(hr)
+
+
+def test_packs_are_the_pictures_one_after_another(data: Path) -> None:
+    run(data)
+    rows = read_manifest(data / "pairs")
+    for split in ("train", "val", "test"):
+        for side in ("hr", "lr"):
+            ours = [row for row in rows if row.split == split]
+            pixels = [load_pair(data / "pairs", row)[side == "hr"].tobytes() for row in ours]
+            assert (data / f"pairs/{split}.{side}.u8").read_bytes() == b"".join(pixels)
+
+
+def test_manifest_says_where_a_pair_is_from_and_how_it_was_made(data: Path) -> None:
+    run(data, replace(OPTIONS, kernel="lanczos3", border="reflect"))
+    row = read_manifest(data / "pairs")[0]
+    assert (row.source, row.kind, row.clip, row.index) == ("mine", "image", "", None)
+    assert (row.scale, row.kernel, row.border) == (2, "lanczos3", "reflect")
+    assert (row.channels, row.bit_depth, row.licence) == (3, 8, "not stated")
+    assert row.path == f"{row.id}.png"
+    lr, hr = load_pair(data / "pairs", row)
+    np.testing.assert_array_equal(lr, degrade(np.asarray(hr), 2, "lanczos3", "reflect"))
+    assert row.mean == pytest.approx(hr.mean(), abs=1e-3)
+    assert row.contrast == pytest.approx(hr.reshape(-1, 3).std(axis=0).max(), abs=1e-3)
+
+
+def test_equal_data_gives_equal_bytes_whatever_the_workers(data: Path) -> None:
+    run(data, replace(OPTIONS, workers=1))
+    one = content(data / "pairs")
+    run(data, replace(OPTIONS, workers=4))
+    assert content(data / "pairs") == one
+
+
+def test_the_data_hash_changes_with_the_data_and_with_nothing_else(
+    make: Make,
+) -> None:
+    files = {f"{seed}.png": png(picture(seed)) for seed in range(4)}
+    data = make(files)
+    first = run(data).sha256
+    assert data_hash(data / "pairs") == first == run(data).sha256
+    assert run(data, replace(OPTIONS, scale=4)).sha256 != first
+    altered = picture(0).copy()
+    altered[5, 5, 1] ^= 1
+    assert run(make({**files, "0.png": png(altered)})).sha256 != first
+
+
+def test_the_order_is_by_split_then_name(data: Path) -> None:
+    run(data)
+    rows = read_manifest(data / "pairs")
+    order = ["train", "val", "test"]
+    assert rows == sorted(rows, key=lambda row: (order.index(row.split), row.path))
+
+
+def test_ids_keep_the_suffix_only_where_two_files_need_it(
+    make: Make,
+) -> None:
+    data = make(
+        {"a.png": png(picture(1)), "a.bmp": encode(Picture(picture(2)), "BMP")}
+        | {"b.v2.png": png(picture(3))}
+    )
+    run(data)
+    ids = sorted(row.id for row in read_manifest(data / "pairs"))
+    assert ids == ["mine/a.bmp", "mine/a.png", "mine/b.v2"]
+
+
+def as_png(mode: str, pixels: NDArray[np.generic]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def only_row(make: Make, files: dict[str, bytes]) -> tuple[Row, Pixels]:
+    data = make(files)
+    run(data)
+    (row,) = read_manifest(data / "pairs")
+    return row, np.asarray(load_pair(data / "pairs", row)[1])
+
+
+def test_grey_becomes_three_equal_channels(make: Make) -> None:
+    grey = picture(1)[:32, :, 0]
+    row, hr = only_row(make, {"a.png": as_png("L", grey)})
+    assert (row.channels, row.bit_depth) == (1, 8)
+    np.testing.assert_array_equal(hr, np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_transparency_is_shown_on_white(make: Make) -> None:
+    rgba = np.zeros((32, 46, 4), np.uint8)
+    rgba[..., :3] = picture(1)[:32]
+    rgba[:, 20:, 3] = 255
+    rgba[:, 10:20, 3] = 128
+    row, hr = only_row(make, {"a.png": as_png("RGBA", rgba)})
+    assert row.channels == 4
+    assert (hr[:, :10] == 255).all()
+    np.testing.assert_array_equal(hr[:, 20:], rgba[:, 20:, :3])
+    half = rgba[:, 10:20, :3] * (128 / 255) + 255 * (127 / 255)
+    np.testing.assert_array_equal(hr[:, 10:20], np.floor(half + 0.5))
+
+
+def test_sixteen_bits_are_rounded_to_eight(make: Make) -> None:
+    levels = np.arange(32 * 46, dtype=np.uint16).reshape(32, 46) * 44
+    row, hr = only_row(make, {"a.png": as_png("I;16", levels)})
+    assert (row.channels, row.bit_depth) == (1, 16)
+    np.testing.assert_array_equal(hr[..., 0], np.floor(levels / 257 + 0.5))
+
+
+def test_every_16_bit_value_and_its_alpha_round_to_the_nearest() -> None:
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    pixels = np.repeat(values[..., None], 3, axis=2)
+    np.testing.assert_array_equal(to_rgb8(Picture(pixels))[..., 0], np.floor(values / 257 + 0.5))
+    opaque = Picture(pixels, alpha=np.full_like(values, 65535))
+    np.testing.assert_array_equal(to_rgb8(opaque), to_rgb8(Picture(pixels)))
+    clear = Picture(pixels, alpha=np.zeros_like(values))
+    assert (to_rgb8(clear) == 255).all()
+
+
+def test_exif_rotation_is_applied(make: Make) -> None:
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn a quarter clockwise to see it upright
+    Image.fromarray(picture(1)[:32]).save(buffer, "PNG", exif=exif)
+    _, hr = only_row(make, {"a.png": buffer.getvalue()})
+    np.testing.assert_array_equal(hr, np.rot90(picture(1)[:32], -1))
+
+
+BAD = {
+    "zero.png": (b"", "empty"),
+    "text.png": (b"I am no picture", "no picture of a known type"),
+    "cut.png": (png(picture(1))[:-200], "damaged or truncated"),
+    "small.png": (png(picture(1, 46, 15)), "too small: 14x46.*at least 16"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_left_out_and_named_with_the_reason(name: str, make: Make) -> None:
+    damaged, reason = BAD[name]
+    good = {f"{seed}.png": png(picture(seed)) for seed in range(9)}
+    data = make({**good, name: damaged})
+    report = run(data)
+    assert sum(report.pairs.values()) == 9
+    (bad,) = read_quarantine(data / "pairs")
+    assert report.quarantined == (bad,)
+    assert bad.path == f"mine/{name}"
+    assert re.search(reason, bad.reason), bad.reason
+    assert all(row.path != bad.path for row in read_manifest(data / "pairs"))
+
+
+def test_too_many_bad_files_stop_the_stage_and_leave_the_old_pairs(data: Path, make: Make) -> None:
+    run(data)
+    before = content(data / "pairs")
+    good = {f"{seed}.png": png(picture(seed)) for seed in range(2)}
+    make({**good, **{name: damaged for name, (damaged, _) in BAD.items()}})
+    with pytest.raises(DataError) as caught:
+        run(data)
+    message = str(caught.value)
+    assert "4 of 6 files are bad" in message
+    assert "data.max_bad_share 0.1" in message
+    assert all(f"mine/{name}: " in message for name in BAD)
+    assert content(data / "pairs") == before
+    assert not list(data.glob(".*"))
+    assert sum(run(data, replace(OPTIONS, max_bad_share=0.67)).pairs.values()) == 2
+
+
+def test_no_good_file_is_an_error_whatever_the_share(
+    make: Make,
+) -> None:
+    data = make({"a.png": b""})
+    with pytest.raises(DataError, match=r"no usable picture among 1 files\. mine/a\.png: "):
+        run(data, replace(OPTIONS, max_bad_share=1.0))
+
+
+def test_raw_that_was_edited_is_no_bad_file_but_an_error(data: Path) -> None:
+    (data / "raw/mine/0.png").write_bytes(png(picture(99)))
+    with pytest.raises(DataError, match=r"0\.png: not the content that was fetched\..*fetch"):
+        run(data)
+    (data / "raw/mine/0.png").unlink()
+    with pytest.raises(DataError, match=r"0\.png: cannot be read"):
+        run(data)
+
+
+def test_leftovers_of_a_killed_build_are_cleared(data: Path) -> None:
+    run(data)
+    before = content(data / "pairs")
+    for name in (".pairs.partial", ".pairs.previous"):
+        (data / name).mkdir()
+        (data / name / "train.hr.u8").write_bytes(b"half")
+    run(data)
+    assert content(data / "pairs") == before
+    assert sorted(path.name for path in data.iterdir()) == ["pairs", "raw"]
+
+
+def test_a_failure_in_the_middle_leaves_the_old_pairs(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(data)
+    before = content(data / "pairs")
+    monkeypatch.setattr(pairs, "write_manifest", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        run(data, replace(OPTIONS, scale=4))
+    assert content(data / "pairs") == before
+    assert sorted(path.name for path in data.iterdir()) == ["pairs", "raw"]
+
+
+def test_few_pictures_are_in_memory_at_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    written: list[int] = []
+    append = Pack.append
+
+    def counting(candidate: Candidate, options: PairOptions) -> Prepared | Bad:
+        started.append(candidate.path)
+        return prepare(candidate, options)
+
+    def watching(pack: Pack, prepared: Prepared) -> None:
+        written.append(len(started))
+        append(pack, prepared)
+
+    monkeypatch.setattr("superres.data.pairs.prepare", counting)
+    monkeypatch.setattr(Pack, "append", watching)
+    run(data, replace(OPTIONS, workers=1))
+    ahead = [begun - place for place, begun in enumerate(written)]
+    assert max(ahead) <= pairs.AHEAD
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A data/ with a fetched video (never decoded here) and three frames of it."""
+    (tmp_path / "film.mp4").write_bytes(b"never decoded")
+    source = Source(name="film", path=str(tmp_path / "film.mp4"), split="test")
+    fetch([source], tmp_path / "data/raw")
+    frames = tmp_path / "data/frames"
+    (frames / "film").mkdir(parents=True)
+    rows = [FrameRow("film", k, k / 25, f"film/{k:06d}.png", 0) for k in (0, 10, 5)]
+    for row in rows:
+        (frames / row.file).write_bytes(png(picture(row.index)))
+    write_frames(frames, rows, [])
+    return tmp_path / "data"
+
+
+def test_frames_keep_clip_number_and_order(clip: Path) -> None:
+    run(clip)
+    rows = read_manifest(clip / "pairs")
+    assert [(row.clip, row.index) for row in rows] == [("film", 0), ("film", 5), ("film", 10)]
+    assert {(row.kind, row.split, row.source) for row in rows} == {("frame", "test", "film")}
+    assert (clip / "pairs/train.hr.u8").read_bytes() == b""
+
+
+def test_a_video_left_out_counts_as_a_bad_file(clip: Path) -> None:
+    write_frames(clip / "frames", [], [Bad("film/film.mp4", "no video")])
+    with pytest.raises(DataError, match=r"no usable picture.*film/film\.mp4: no video"):
+        run(clip)
+
+
+def test_frames_that_do_not_match_the_videos_ask_for_frames(clip: Path) -> None:
+    write_frames(clip / "frames", [], [])
+    with pytest.raises(DataError, match=r"does not match.*film.*superres frames"):
+        run(clip)
+    shutil.rmtree(clip / "frames")
+    with pytest.raises(DataError, match=r"frames\.csv: no such file.*superres frames"):
+        run(clip)
+
+
+def test_without_fetch_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no fetched data set found\. Run `superres fetch`"):
+        run(tmp_path)
+
+
+def test_a_damaged_manifest_is_named_with_its_line(data: Path) -> None:
+    run(data)
+    manifest = data / "pairs/manifest.csv"
+    lines = manifest.read_text("utf-8").splitlines()
+    columns = next(csv.reader([lines[2]]))
+    columns[COLUMNS.index("height")] = "tall"
+    manifest.write_text("\n".join([*lines[:2], ",".join(columns)]) + "\n", "utf-8")
+    with pytest.raises(DataError, match=r"manifest\.csv: line 3 cannot be read.*tall"):
+        read_manifest(data / "pairs")
+    manifest.write_text("a,b\n", "utf-8")
+    with pytest.raises(DataError, match=r"columns are a, b; expected id, source"):
+        read_manifest(data / "pairs")
+    (data / "pairs/pack.json").write_text("{}", "utf-8")
+    with pytest.raises(DataError, match=r"pack\.json: damaged \(no border"):
+        read_pack(data / "pairs")
+
+
+def test_a_pair_beyond_the_pack_is_an_error(data: Path) -> None:
+    run(data)
+    row = read_manifest(data / "pairs")[0]
+    with pytest.raises(DataError, match=r"no 32x46 picture at byte"):
+        load_pair(data / "pairs", replace(row, hr_offset=10**9))
+
+
+def test_statistics_are_exact() -> None:
+    hr = np.random.default_rng(1).integers(0, 256, (37, 41, 3), dtype=np.uint8)
+    mean, contrast = statistics(hr)
+    assert mean == pytest.approx(hr.mean(), rel=1e-12)
+    assert contrast == pytest.approx(hr.reshape(-1, 3).std(axis=0).max(), rel=1e-12)
+    assert statistics(np.full((8, 8, 3), 7, np.uint8)) == (7.0, 0.0)
+
+
+def test_the_command_warns_of_a_bad_file_and_exits_with_0(make: Make, tmp_path: Path) -> None:
+    from superres.commands.pairs import pairs as command
+
+    good = {f"{seed}.png": png(picture(seed)) for seed in range(9)}
+    data = make({**good, "zero.png": b""})
+    params = tmp_path / "params.yaml"
+    params.write_text(
+        "scale: 2\nexperiments: [a]\n"
+        "data: {sources: [{name: mine, path: x}], min_side: 16, max_bad_share: 0.1}\n"
+    )
+    app = typer.Typer()
+    app.command()(command)
+    folders = {"params": params} | {name: data / name for name in ("raw", "frames")}
+    options = [f"--{name}={path}" for name, path in folders.items()]
+    done = CliRunner().invoke(app, [*options, f"--target={data / 'pairs'}"])
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "WARNING: left out mine/zero.png: the file is empty" in done.stderr
+    assert "bad files: 1," in done.stderr
+    assert len(read_manifest(data / "pairs")) == 9

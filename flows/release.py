@@ -5,6 +5,7 @@ prefect deployment run release/local --watch         on a worker
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from prefect.logging import get_run_logger
 
 from flows.dvc_stage import repro
 from flows.process_group import Follower
+from flows.reporting import show_page
 from flows.slot import device_slot, slot_name
 from superres.config import load_params
 from superres.errors import SuperresError
 
 STAGES = ("evaluate", "promote", "package")
+PAGES = {"evaluate": "evaluation.md", "promote": "promotion.md"}  # in reports/
 
 
 @task(task_run_name="{stage}", cache_policy=NO_CACHE, persist_result=False)
@@ -34,6 +37,8 @@ def release_stage(stage: str, device: str) -> None:
     log = get_run_logger()
     with device_slot(slot_name(device), stage, log.info) as descriptor:
         repro(stage, ROOT, Follower(log.info), keep_open=(descriptor,))
+    if stage in PAGES:
+        show_page(f"release-{stage}", ROOT / "reports" / PAGES[stage])
 
 
 @flow(name="release", persist_result=False)
@@ -47,6 +52,8 @@ def release() -> None:
 def main() -> None:
     """Run the flow."""
     os.chdir(ROOT)
+    # An exit, unlike a death by signal, also ends the temporary server.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         release()
     except SuperresError as error:

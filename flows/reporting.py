@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import (
+    create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
@@ -40,9 +41,9 @@ class Progress:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + UPDATE_SECONDS
-        told = read_progress(self._file, self._began)
-        if told:
-            self._show(*described(self.experiment, told))
+        shown = read_progress(self._file, self._began)
+        if shown:
+            self._show(*shown)
 
     def done(self) -> None:
         """Show the end of the bar."""
@@ -64,23 +65,18 @@ class Progress:
             log.warning("progress is not shown: %s", error)
 
 
-def read_progress(file: Path, since: float) -> dict[str, Any] | None:
-    """Return what the training last wrote, unless it is of an earlier run."""
+def read_progress(file: Path, since: float) -> tuple[float, str] | None:
+    """Return percent and a line about what the training last wrote, unless an earlier run did."""
     try:
         if file.stat().st_mtime < since:
             return None
         told = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        step, steps = int(told["step"]), max(1, int(told["steps"]))
+        left = time.strftime("%H:%M:%S", time.gmtime(float(told["eta_seconds"])))
+        text = f"step {step} of {steps}, phase {told['phase']}, {left} left ({told['status']})"
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return told if isinstance(told, dict) else None
-
-
-def described(experiment: str, told: dict[str, Any]) -> tuple[float, str]:
-    """Return progress in percent and a line about it."""
-    step, steps = int(told["step"]), max(1, int(told["steps"]))
-    left = time.strftime("%H:%M:%S", time.gmtime(float(told["eta_seconds"])))
-    text = f"{experiment}: step {step} of {steps}, phase {told['phase']}, {left} left"
-    return min(100.0, 100 * step / steps), f"{text} ({told['status']})"
+    return min(100.0, 100 * step / steps), f"{file.parent.name}: {text}"
 
 
 def result_row(experiment: str, root: Path) -> dict[str, Any]:
@@ -105,6 +101,11 @@ def result_row(experiment: str, root: Path) -> dict[str, Any]:
 def show_table(name: str, rows: Sequence[dict[str, Any]], description: str) -> None:
     """Put a table on Prefect's page of the flow run."""
     create_table_artifact(table=list(rows), key=key_of(name), description=description)
+
+
+def show_page(name: str, file: Path) -> None:
+    """Put a Markdown report on Prefect's page of the flow run."""
+    create_markdown_artifact(file.read_text(encoding="utf-8"), key=key_of(name))
 
 
 def key_of(*parts: str) -> str:

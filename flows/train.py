@@ -7,6 +7,7 @@ prefect deployment run train-srgan/local -p experiment=srgan-mse --watch     on 
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,6 +120,8 @@ def main() -> None:
     parser.add_argument("--retries", type=int, default=RETRIES, help="per experiment")
     chosen = parser.parse_args()
     os.chdir(ROOT)
+    # An exit, unlike a death by signal, also ends the temporary server.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         _params([chosen.experiment] if chosen.experiment else [])  # before a server is started
         if chosen.serve:

@@ -71,9 +71,7 @@ def stage_code(stage: str) -> list[str]:
         return [PACKAGE]
     files = closure(f"superres.commands.{stage}")
     for folder in sorted({Path(file).parent for file in files}):
-        inside = {
-            path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")
-        }
+        inside = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")}
         if len(inside) > 1 and inside <= files:
             files = (files - inside) | {folder.as_posix()}
     return sorted(files)

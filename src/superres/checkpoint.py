@@ -6,8 +6,6 @@ A model folder holds model.safetensors, model.json (facts and provenance) and RE
 import json
 import logging
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from superres.atomic import partial_name, replaced_folder
 from superres.errors import ModelError
 from superres.models import BASELINES, Generator, ModelInfo, build
 
@@ -44,37 +43,14 @@ def save_model(
     folder: Path, generator: Generator, provenance: dict[str, Any], card: str = ""
 ) -> Path:
     """Write a model folder as a whole: a reader sees the old one, the new one or none."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        weights = {name: value.contiguous() for name, value in generator.state_dict().items()}
+    weights = {name: value.contiguous() for name, value in generator.state_dict().items()}
+    content = {"format": FORMAT, "info": generator.info.as_dict(), "provenance": provenance}
+    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    with replaced_folder(folder) as staging:
         save_file(weights, str(staging / "model.safetensors"))
-        content = {
-            "format": FORMAT,
-            "info": generator.info.as_dict(),
-            "provenance": provenance,
-        }
-        (staging / "model.json").write_text(
-            json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8"
-        )
+        (staging / "model.json").write_text(text, encoding="utf-8")
         (staging / "README.md").write_text(card or f"# {generator.info.name}\n", encoding="utf-8")
-        staging.chmod(0o755)
-        replace_folder(staging, folder)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
     return folder
-
-
-def replace_folder(staging: Path, target: Path) -> None:
-    """Put `staging` in the place of `target`; both lie in the same parent folder."""
-    if target.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
-        target.replace(old / target.name)
-        staging.replace(target)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        staging.replace(target)
 
 
 def load_model(name_or_folder: str | Path, *, scale: int = 4) -> Model:
@@ -102,6 +78,8 @@ def load_model(name_or_folder: str | Path, *, scale: int = 4) -> Model:
 def _read(folder: Path) -> Model:
     try:
         content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"format {content['format']}, this version reads {FORMAT}")
         info = ModelInfo.from_dict(content["info"])
         provenance = dict(content["provenance"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -121,7 +99,7 @@ def _read(folder: Path) -> Model:
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a training state; the one before it is kept as `<name>.previous`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    staging = partial_name(path)
     with staging.open("wb") as stream:
         torch.save(state, stream)
         stream.flush()
@@ -150,8 +128,8 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
         except Exception as error:  # a torn file fails in many ways, all of them mean: not valid
             log.warning("%s: not a valid state, passed over (%s)", candidate, error)
             continue
-        if state.get("key") != key:
+        if not isinstance(state, dict) or state.get("key") != key:
             log.warning("%s: of another configuration or data version, passed over", candidate)
             continue
-        return dict(state)
+        return state
     return None

@@ -9,7 +9,7 @@ from superres.atomic import write_text
 from superres.checkpoint import load_model
 from superres.config import Params
 from superres.errors import DataError
-from superres.evaluation import Row, evaluate, milliseconds, packed_pairs
+from superres.evaluation import Pair, Row, evaluate, milliseconds, packed_pairs
 from superres.inference.upscaler import Upscaler
 from superres.models import BASELINES, parameter_count
 from superres.report import (
@@ -17,14 +17,14 @@ from superres.report import (
     markdown_table,
     plot_curves,
     plot_quality,
+    table_cells,
     write_metrics,
-    write_page,
     write_rows,
     write_strips,
 )
+from superres.report_page import Content, write_page
 
 REFERENCE = "bicubic"
-SHOWN_BASELINES = ("bicubic",)
 
 
 def compare_all(
@@ -45,28 +45,28 @@ def compare_all(
     rows: list[Row] = []
     for name, upscaler in upscalers.items():
         rows += evaluate(name, upscaler, pairs, shave)
-    entries = []
-    for name, model in opened.items():
-        configuration = model.provenance
-        entries.append(
-            Entry(
-                name=name,
-                upscaler=upscalers[name],
-                parameters=parameter_count(model.generator),
-                ms=spent[name],
-                source=str(configuration.get("source", "")),
-                expected=str(configuration.get("configuration", {}).get("expected", "")),
-                training_seconds=configuration.get("training_seconds"),
-            )
-        )
-    return _write(rows, entries, params, pack, report, shave)
+    entries = [_entry(name, upscaler, spent[name]) for name, upscaler in upscalers.items()]
+    return _write(rows, entries, pairs, params, report, shave)
+
+
+def _entry(name: str, upscaler: Upscaler, ms: float) -> Entry:
+    known = upscaler.model.provenance
+    return Entry(
+        name=name,
+        upscaler=upscaler,
+        parameters=parameter_count(upscaler.model.generator),
+        ms=ms,
+        source=str(known.get("source", "")),
+        expected=str(known.get("configuration", {}).get("expected", "")),
+        training_seconds=known.get("training_seconds"),
+    )
 
 
 def _write(
     rows: Sequence[Row],
     entries: Sequence[Entry],
+    pairs: Sequence[Pair],
     params: Params,
-    pack: Path,
     report: Path,
     shave: int,
 ) -> str:
@@ -83,21 +83,20 @@ def _write(
         for entry in entries
     }
     write_text(report / "efficiency.json", json.dumps(efficiency, indent=2) + "\n")
-    table = markdown_table(rows, entries, REFERENCE)
+    cells = table_cells(rows, entries, REFERENCE)
+    table = markdown_table(cells)
     protocol = (
         f"PSNR and SSIM of the uint8 result, {shave} pixels shaved, luma BT.601 (Y) and RGB; "
         f"LR by {params.data.kernel} with antialiasing. Means over each set."
     )
     write_text(report / "evaluation.md", f"{protocol}\n\n{table}")
     shown = [entry for entry in entries if entry.name not in BASELINES or entry.name == REFERENCE]
-    pairs = list(packed_pairs(pack))
-    files = write_strips(pairs, shown, report / "strips")
-    plots = report / "plots"
-    plot_quality(rows, shown, plots / "quality-against-time.svg")
+    strips = write_strips(pairs, shown, report / "strips")
+    plots = [report / "plots" / name for name in ("quality-against-time.svg", "validation.svg")]
+    plot_quality(rows, shown, plots[0])
     curves = {name: read_curve(report / "curves" / f"{name}.csv") for name in params.experiments}
-    plot_curves(curves, "validation PSNR-Y, dB", plots / "validation.svg")
-    files += sorted(plots.glob("*.svg"))
-    write_page(report, table, shown, files, protocol)
+    plot_curves(curves, "validation PSNR-Y, dB", plots[1])
+    write_page(report, Content(cells, shown, strips, plots, protocol))
     return table
 
 

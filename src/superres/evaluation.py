@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -60,32 +60,20 @@ def packed_pairs(pack: Path, split: str = "test") -> Iterator[Pair]:
 def folder_pairs(folder: Path, scale: int, lr_folder: Path | None = None) -> Iterator[Pair]:
     """Yield the pictures of a folder, mod-cropped, with LR made here or read from `lr_folder`.
 
-    LR files belong to HR files of the same stem, else of the same alphabetical position when
-    there are as many. Raises DataError when they do not fit, InputError for unreadable files.
+    LR files belong to the HR files whose names differ as all names do ("007" and "007x4"), else,
+    when no name is shared, to those in the same alphabetical place. Raises DataError when they do
+    not fit, InputError for unreadable files.
     """
     files = _pictures(folder)
     name = folder.resolve().parent.name if folder.name == "HR" else folder.name
-    made = _pictures(lr_folder) if lr_folder else []
-    if lr_folder and len(made) != len(files):
-        raise DataError(
-            f"{lr_folder}: {len(made)} LR pictures for {len(files)} HR pictures in {folder}; "
-            "expected as many."
-        )
-    stems = {file.stem: file for file in made}
-    for position, file in enumerate(files):
-        picture = read(file)
-        if picture.bit_depth != 8:
-            raise InputError(f"{file}: 16 bits per channel; the protocol is of 8-bit pictures.")
+    given = dict(_matched(files, _pictures(lr_folder))) if lr_folder else {}
+    for file in files:
+        picture = _read(file)
         hr = Picture(mod_crop(picture.pixels, scale), grey=picture.grey)
-        if lr_folder:
-            lr = read(stems.get(file.stem, made[position]))
+        if file in given:
+            lr = _read(given[file])
         else:
             lr = Picture(degrade(hr.pixels, scale), grey=picture.grey)
-        if (lr.height * scale, lr.width * scale) != (hr.height, hr.width):
-            raise DataError(
-                f"{file}: LR is {lr.width}x{lr.height}, expected {hr.width // scale}x"
-                f"{hr.height // scale} for scale {scale}."
-            )
         yield Pair(name, file.stem, lr, hr)
 
 
@@ -95,7 +83,48 @@ def _pictures(folder: Path) -> list[Path]:
     found = sorted(file for file in folder.iterdir() if file.suffix.lower() in FORMATS)
     if not found:
         raise DataError(f"{folder}: no pictures; accepted suffixes: {', '.join(FORMATS)}.")
+    stems = [file.stem for file in found]
+    if len(set(stems)) < len(stems):
+        twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+        raise DataError(f"{folder}: more than one picture of the name {', '.join(twice[:5])}.")
     return found
+
+
+def _matched(files: list[Path], made: list[Path]) -> Iterator[tuple[Path, Path]]:
+    if len(made) != len(files):
+        raise DataError(
+            f"{made[0].parent}: {len(made)} LR pictures for {len(files)} HR pictures in "
+            f"{files[0].parent}; expected as many."
+        )
+    known = dict(zip(_distinct(files), files, strict=True))
+    found = dict(zip(_distinct(made), made, strict=True))
+    if known.keys() == found.keys():
+        return ((file, found[key]) for key, file in known.items())
+    without = sorted({file.stem for file in files} - {file.stem for file in made})
+    if len(without) < len(files):
+        raise DataError(f"{made[0].parent}: no LR picture of the name {', '.join(without[:5])}.")
+    return zip(files, made, strict=True)
+
+
+def _distinct(files: list[Path]) -> list[str]:
+    """Return the stems without the beginning and the end that all of them share."""
+    stems = [file.stem for file in files]
+    start = _shared(stems)
+    end = _shared([stem[start:][::-1] for stem in stems])
+    return [stem[start : len(stem) - end] for stem in stems]
+
+
+def _shared(words: list[str]) -> int:
+    """Return how many first letters are the same in all words."""
+    columns = zip(*words, strict=False)
+    return len(list(takewhile(lambda letters: len(set(letters)) == 1, columns)))
+
+
+def _read(file: Path) -> Picture:
+    picture = read(file)
+    if picture.bit_depth != 8:
+        raise InputError(f"{file}: 16 bits per channel; the protocol is of 8-bit pictures.")
+    return picture
 
 
 def evaluate(name: str, upscaler: Upscaler, pairs: Iterable[Pair], shave: int) -> list[Row]:
@@ -104,12 +133,21 @@ def evaluate(name: str, upscaler: Upscaler, pairs: Iterable[Pair], shave: int) -
 
 
 def _row(name: str, upscaler: Upscaler, pair: Pair, shave: int) -> Row:
+    scale, lr, hr = upscaler.info.scale, pair.lr, pair.hr
+    if (lr.height * scale, lr.width * scale) != (hr.height, hr.width):
+        raise DataError(
+            f"{pair.image}: LR is {lr.width}x{lr.height} and HR {hr.width}x{hr.height}, but model "
+            f"'{name}' is for scale {scale}."
+        )
     begun = time.perf_counter()
-    sr = upscaler.image(pair.lr).pixels
+    sr = upscaler.image(lr).pixels
     seconds = time.perf_counter() - begun
-    luma = score(sr, pair.hr.pixels, border=shave, channel="y", grey=pair.hr.grey)
-    rgb = score(sr, pair.hr.pixels, border=shave, channel="rgb")
-    shift = np.abs(sr.mean(axis=(0, 1)) - pair.lr.pixels.mean(axis=(0, 1))).max()
+    try:
+        luma = score(sr, hr.pixels, border=shave, channel="y", grey=hr.grey)
+        rgb = score(sr, hr.pixels, border=shave, channel="rgb")
+    except InputError as error:
+        raise DataError(f"{pair.image} cannot be measured: {error}.") from None
+    shift = np.abs(sr.mean(axis=(0, 1)) - lr.pixels.mean(axis=(0, 1))).max()
     return Row(
         model=name,
         set=pair.set,
@@ -147,8 +185,3 @@ def milliseconds(upscalers: dict[str, Upscaler], lr: Picture, repeats: int) -> d
             if turn:
                 best[name] = min(spent, best.get(name, spent))
     return best
-
-
-def as_dict(row: Row) -> dict[str, Any]:
-    """Return a row as plain values."""
-    return asdict(row)

@@ -5,8 +5,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from superres.colour import luma
 from superres.errors import InputError
-from superres.images import luma
 
 Channel = Literal["y", "rgb"]
 _Array = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.floating[Any]]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from superres.data.atomic import replaced_folder
+from superres.atomic import replaced_folder
 from superres.errors import ModelError
 from superres.tracking.store import Settings, Store, connect, existing
 
@@ -28,6 +28,7 @@ CHAMPION = "champion"
 CHAMPIONS = "champions"
 CONTENT = "content_sha256"
 FOLDER = "artifact_folder"
+LEFT = "rolled_back"  # tag of a version that a rollback took out of service
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,25 @@ def rollback(
     folder takes the place of that folder, or, when anything fails, both stay as they are.
     """
     store = connect(settings, root or Path())
-    history = _champions(store)
+    history, current = _champions(store), _champion(store)
     version = to or _previous(store, history)
     _version(store, version)
+    stays = _before(history, version)
     with contextlib.ExitStack() as stack:
         if target is not None:
             _fetch(store, version, stack.enter_context(replaced_folder(target)))
-        _point(store, version, [*_before(history, version), version])
+        _point(store, version, [*stays, version])
+    leaves = {current, *history} - {version, *stays}
+    for left in leaves.intersection(_versions(store)):
+        store.client.set_model_version_tag(MODEL, left, LEFT, f"to version {version}")
     return version
+
+
+def rolled_back(*, settings: Settings = HERE, root: Path | None = None) -> frozenset[str]:
+    """Return the models that a rollback took out of service, by their tag `model_version`."""
+    versions = _versions(connect(settings, root or Path())).values()
+    names = (each.tags.get("model_version") for each in versions if LEFT in each.tags)
+    return frozenset(name for name in names if name)
 
 
 def download(
@@ -140,6 +152,8 @@ def _champions(store: Store) -> list[str]:
 
 
 def _point(store: Store, version: str, history: list[str]) -> None:
+    if LEFT in _version(store, version).tags:
+        store.client.delete_model_version_tag(MODEL, version, LEFT)
     store.client.set_registered_model_alias(MODEL, CHAMPION, version)
     store.client.set_registered_model_tag(MODEL, CHAMPIONS, json.dumps(history))
 

@@ -7,6 +7,7 @@ addresses are a Starlette application mounted into the service, and BentoML keep
 
 import os
 from pathlib import Path
+from typing import Any
 
 import bentoml
 
@@ -17,15 +18,17 @@ from superres.serving.runtime import Runtime
 
 app = create_app()
 
-
+# One worker: it has threads of its own and one table of videos; more machines, more replicas.
 # The timeout is for uploads of slow clients; computing has its own, SUPERRES_TIMEOUT_SECONDS.
+CONFIG: Any = {
+    "workers": 1,
+    "traffic": {"timeout": 3600},
+    "http": {"host": "127.0.0.1", "port": serving_params(find_root(), os.environ).port},
+}
+
+
 @bentoml.asgi_app(app, path="/")
-@bentoml.service(
-    name="superres",
-    workers=1,
-    traffic={"timeout": 3600},
-    http={"host": "127.0.0.1", "port": 3000},
-)
+@bentoml.service(name="superres", **CONFIG)
 class SuperRes:
     """Super-resolution of pictures and videos.
 
@@ -46,8 +49,3 @@ class SuperRes:
     def __is_ready__(self) -> bool:
         """Answer /readyz."""
         return self.runtime.is_ready
-
-    @bentoml.on_shutdown
-    def close(self) -> None:
-        """Stop the running video, so that the process can end."""
-        self.runtime.close()

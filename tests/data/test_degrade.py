@@ -113,7 +113,7 @@ def test_mod_crop_cuts_bottom_and_right(tiny: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(mod_crop(tiny, 2), tiny)
 
 
-@pytest.mark.parametrize("side", [7, 9, 49, 300])
+@pytest.mark.parametrize("side", [7, 9, 49, 300, 3001])
 @pytest.mark.parametrize("scale", [2, 3, 5, 7])
 def test_degrade_always_gives_the_exact_quotient(side: int, scale: int) -> None:
     picture = np.zeros((side, side + 1, 3), np.uint8)

@@ -151,6 +151,9 @@ def test_files_put_into_raw_by_hand_are_never_deleted(album: Path, raw: Path) ->
     with pytest.raises(DataError, match=r"holds precious, which fetch has not put there"):
         fetch([local(album)], raw)
     assert (raw / "precious/a.png").is_file()
+    (raw / "precious").rename(raw / ".precious")
+    fetch([local(album)], raw)
+    assert (raw / ".precious/a.png").is_file()
 
 
 def test_a_source_inside_raw_is_refused(album: Path, raw: Path) -> None:

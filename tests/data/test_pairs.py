@@ -1,9 +1,11 @@
 """Pairs are packed in order, the same on every machine; bad files are named and left out."""
 
 import csv
+import hashlib
 import io
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +31,7 @@ from superres.data.manifest import (
     read_pack,
     sha256_of_pixels,
 )
+from superres.data.origins import sha256_of
 from superres.data.packing import Pack
 from superres.data.pairs import build
 from superres.data.prepare import (
@@ -138,6 +141,10 @@ def test_the_data_hash_changes_with_the_data_and_with_nothing_else(
     first = run(data).sha256
     assert data_hash(data / "pairs") == first == run(data).sha256
     assert run(data, replace(OPTIONS, scale=4)).sha256 != first
+    files_hashed = [data / "pairs" / "manifest.csv", *(data / "pairs").glob("*.u8")]
+    lines = [f"{path.name} {sha256_of(path)}\n" for path in sorted(files_hashed)]
+    now = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert data_hash(data / "pairs") == now
     altered = picture(0).copy()
     altered[5, 5, 1] ^= 1
     assert run(make({**files, "0.png": png(altered)})).sha256 != first
@@ -309,6 +316,7 @@ def test_few_pictures_are_in_memory_at_once(data: Path, monkeypatch: pytest.Monk
         return prepare(candidate, options)
 
     def watching(pack: Pack, prepared: Prepared) -> None:
+        time.sleep(0.02)  # what may start meanwhile does
         written.append(len(started))
         append(pack, prepared)
 
@@ -327,7 +335,7 @@ def clip(tmp_path: Path) -> Path:
     fetch([source], tmp_path / "data/raw")
     frames = tmp_path / "data/frames"
     (frames / "film").mkdir(parents=True)
-    rows = [FrameRow("film", k, k / 25, f"film/{k:06d}.png", 0) for k in (0, 10, 5)]
+    rows = [FrameRow("film", k, k / 25, f"film/{k:06d}.png", 0) for k in (0, 1_000_000, 999_999)]
     for row in rows:
         (frames / row.file).write_bytes(png(picture(row.index)))
     write_frames(frames, rows, [])
@@ -337,7 +345,8 @@ def clip(tmp_path: Path) -> Path:
 def test_frames_keep_clip_number_and_order(clip: Path) -> None:
     run(clip)
     rows = read_manifest(clip / "pairs")
-    assert [(row.clip, row.index) for row in rows] == [("film", 0), ("film", 5), ("film", 10)]
+    assert [row.clip for row in rows] == ["film"] * 3
+    assert [row.index for row in rows] == [0, 999_999, 1_000_000]
     assert {(row.kind, row.split, row.source) for row in rows} == {("frame", "test", "film")}
     assert (clip / "pairs/train.hr.u8").read_bytes() == b""
 

@@ -306,6 +306,14 @@ def test_the_leak_of_a_benchmark_into_training_is_found(shared_data: Path) -> No
     assert [Path(name).stem for name in found] == ["woman"]
 
 
+def test_pictures_that_only_brighten_in_the_same_direction_are_no_copies() -> None:
+    steps = np.arange(9) * 6
+    rises = (np.append(0, steps[1:] + 194), np.append(steps[:8], 242))
+    one, other = (np.kron(rise, np.ones((64, 8))).astype(np.uint8) for rise in rises)
+    assert same_picture(np.stack([one] * 3, axis=2), np.stack([one // 2] * 3, axis=2))
+    assert not same_picture(np.stack([one] * 3, axis=2), np.stack([other] * 3, axis=2))
+
+
 def test_a_sample_is_spread_over_all_rows(pairs: Path) -> None:
     rows = read_manifest(pairs) * 50
     chosen = sample(rows, 7)

@@ -58,11 +58,22 @@ class Phase(Frozen):
         return self
 
 
-class Best(Frozen):
-    """Keep the weights of the best validation."""
+class Watched(Frozen):
+    """A validation metric, and whether more or less of it is better."""
 
-    metric: Literal["psnr", "ssim", "mse", "loss"] = "psnr"
+    metric: Literal["psnr", "ssim", "mse"] = "psnr"
     mode: Literal["max", "min"] = "max"
+
+    @model_validator(mode="after")
+    def _mode_is_of_the_metric(self) -> "Watched":
+        wanted = "min" if self.metric == "mse" else "max"
+        if self.mode != wanted:
+            raise ValueError(f"a better model has a {wanted}imal {self.metric}: mode {wanted}")
+        return self
+
+
+class Best(Watched):
+    """Keep the weights of the best validation."""
 
 
 class KeepBest(Frozen):
@@ -71,11 +82,9 @@ class KeepBest(Frozen):
     best: Best
 
 
-class EarlyStopping(Frozen):
+class EarlyStopping(Watched):
     """End the run when a validation metric stops improving."""
 
-    metric: Literal["psnr", "ssim", "mse"] = "psnr"
-    mode: Literal["max", "min"] = "max"
     patience: Positive = 5  # validations without improvement
     min_delta: Annotated[float, Field(ge=0)] = 0.0
 
@@ -116,9 +125,10 @@ class Experiment(Frozen):
         for key, spec in (("model", self.model), ("discriminator", self.discriminator)):
             if spec is not None and not isinstance(spec.get("name"), str):
                 raise ValueError(f"'{key}' needs a 'name'")
-        if not isinstance(self.model.get("scale"), int):
-            raise ValueError("'model' needs an integer 'scale'")
-        if self.hr_patch % self.model["scale"]:
+        scale = self.model.get("scale")
+        if not isinstance(scale, int) or scale < 1:
+            raise ValueError("'model' needs an integer 'scale' from 1")
+        if self.hr_patch % scale:
             raise ValueError(f"hr_patch {self.hr_patch} is not a multiple of the model's scale")
         if self.discriminator is None and any(phase.adversarial for phase in self.phases):
             raise ValueError("an adversarial phase needs a 'discriminator'")

@@ -123,8 +123,7 @@ def _targets(
     if (scale is None) == (size is None):
         raise ConfigError(f"imresize needs one of scale and size, got {scale=} and {size=}")
     if scale is not None and scale > 0 and math.isfinite(scale):
-        # 1/scale is rarely exact in binary: without the allowance 7 * (1/7) may become 2 pixels.
-        height, width = (math.ceil(length * scale - 1e-9) for length in shape)
+        height, width = (math.ceil(length * scale) for length in shape)
         return (height, width), (scale, scale)
     if size is not None and min(size) > 0:
         return size, (size[0] / shape[0], size[1] / shape[1])

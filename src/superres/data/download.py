@@ -5,6 +5,7 @@ import logging
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
@@ -43,7 +44,14 @@ def download(dataset: Dataset, origin: Download, folder: Path) -> Path:
         for member, stream in _members(incoming, is_zip=name.lower().endswith(".zip")):
             if member.suffix.lower() in dataset.suffixes:
                 _unpack(stream, folder, member)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        RuntimeError,
+    ) as error:
         raise DataError(f"{name} of data source '{dataset.name}': {error}.") from None
     incoming.unlink()
     return folder

@@ -71,9 +71,8 @@ def _refuse_strangers(target: Path, names: set[str]) -> None:
         path.name
         for path in (sorted(target.iterdir()) if target.is_dir() else [])
         if path.name not in names
-        and not _is_leftover(path)
+        and not path.name.startswith(".")  # leftovers, .gitignore, .DS_Store
         and not (path / SOURCE_FILE).is_file()
-        and path.name != ".gitignore"  # DVC's
     ]
     if strangers:
         raise DataError(
@@ -89,11 +88,12 @@ def _is_leftover(path: Path) -> bool:
 def _remove_folders(target: Path, names: set[str]) -> list[str]:
     removed = []
     for path in sorted(target.iterdir()) if target.is_dir() else []:
-        if path.is_dir() and path.name not in names:
+        if _is_leftover(path) and path.is_dir():
             shutil.rmtree(path)
-            if not _is_leftover(path):
-                logger.info("removed %s: no longer among the sources", path)
-                removed.append(path.name)
+        elif path.name not in names and (path / SOURCE_FILE).is_file():
+            shutil.rmtree(path)
+            logger.info("removed %s: no longer among the sources", path)
+            removed.append(path.name)
     return removed
 
 

@@ -4,7 +4,6 @@ No decoding, no worker processes: a batch of aligned LR/HR crops, each flipped o
 of eight ways, is one gather per resolution out of a flat uint8 tensor.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from superres.data.manifest import Row, read_manifest
+from superres.data.manifest import REBUILD, Row, pack_name, read_manifest, read_pack
 from superres.errors import DataError
 
 
@@ -31,8 +30,7 @@ class Sampler:
     def __init__(
         self, folder: Path, split: str, *, hr_patch: int, seed: int, device: str = "cpu"
     ) -> None:
-        facts = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
-        self.scale = int(facts["scale"])
+        self.scale = int(read_pack(folder)["scale"])
         self.hr_patch = hr_patch
         rows = [row for row in read_manifest(folder) if row.split == split]
         usable = [row for row in rows if min(row.height, row.width) >= hr_patch]
@@ -43,8 +41,10 @@ class Sampler:
                 f"(found: {found}). Add larger pictures or lower hr_patch."
             )
         self.device = torch.device(device)
-        self.hr = _load(folder / f"{split}.hr.u8", self.device)
-        self.lr = _load(folder / f"{split}.lr.u8", self.device)
+        hr_end = max(row.hr_offset + row.height * row.width * 3 for row in rows)
+        lr_end = max(row.lr_offset + row.lr_height * row.lr_width * 3 for row in rows)
+        self.hr = _load(folder / pack_name(split, "hr"), hr_end, self.device)
+        self.lr = _load(folder / pack_name(split, "lr"), lr_end, self.device)
         self.table = _table(usable).to(self.device)
         positions = [_positions(row, hr_patch, self.scale) for row in usable]
         self.weights = torch.tensor(positions, dtype=torch.float64)
@@ -88,13 +88,13 @@ class Crop:
     side: int
 
 
-def _load(path: Path, device: torch.device) -> torch.Tensor:
+def _load(path: Path, size: int, device: torch.device) -> torch.Tensor:
     try:
         content = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
-        raise DataError(
-            f"{path}: the pack cannot be read ({error}). Run 'superres pairs'."
-        ) from None
+        raise DataError(f"{path}: the pack cannot be read ({error}). {REBUILD}") from None
+    if content.size != size:
+        raise DataError(f"{path}: {content.size} bytes, the manifest says {size}. {REBUILD}")
     return torch.from_numpy(content).to(device)
 
 

@@ -4,10 +4,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from superres.colour import luma
 from superres.errors import InputError
 from superres.images.decoding import decode
 from superres.images.encoding import encode
-from superres.images.picture import FORMATS, Limits, Picture, luma, to_pixels, to_tensor
+from superres.images.picture import FORMATS, Limits, Picture, to_pixels, to_tensor
 
 __all__ = [
     "FORMATS",

@@ -1,4 +1,4 @@
-"""What a picture is inside the package, and its numeric views: luma and tensor."""
+"""What a picture is inside the package, and its numeric view as a tensor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,13 +83,6 @@ class Limits:
             f"at most {self.max_pixels} are accepted"
         )
         return InputError(message, code="too_many_pixels", status=413)
-
-
-def luma(rgb: NDArray[np.uint8] | NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """BT.601 luma in 16..235, not rounded, as MATLAB's rgb2ycbcr: (H, W, 3) in 0..255 -> (H, W)."""
-    weights = np.array([65.481, 128.553, 24.966]) / 255
-    red, green, blue = (rgb[..., channel] * weights[channel] for channel in range(3))
-    return np.asarray(red + green + blue + 16, dtype=np.float64)
 
 
 def to_tensor(pixels: Pixels) -> "torch.Tensor":

@@ -65,5 +65,5 @@ def _construct(
         )
     try:
         return known[name](**options)
-    except (TypeError, ValueError, ZeroDivisionError) as error:
+    except (TypeError, ValueError, IndexError, ArithmeticError, RuntimeError) as error:
         raise ModelError(f"{role} '{name}' with {options}: {error}") from None

@@ -5,12 +5,10 @@ import math
 import torch
 from torch import nn
 
+from superres.colour import LUMA
 from superres.errors import ModelError
 from superres.models.info import Generator, ModelInfo
 from superres.models.interpolation import Interpolation
-
-# BT.601 studio luma of RGB in [0, 1], as MATLAB's rgb2ycbcr, scaled to [0, 1].
-LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 
 
 class SRCNN(Generator):
@@ -58,7 +56,7 @@ class SRCNN(Generator):
         if not self.luma:
             sharpened: torch.Tensor = self.body(upscaled)
             return sharpened
-        weights = upscaled.new_tensor(LUMA).view(1, 3, 1, 1)
+        weights = upscaled.new_tensor(LUMA).view(1, 3, 1, 1) / 255
         luma = (upscaled * weights).sum(dim=1, keepdim=True)
         # Equal steps of R, G and B change luma alone: the weights' sum turns a luma step into one.
         sr: torch.Tensor = upscaled + (self.body(luma) - luma) / weights.sum()

@@ -20,9 +20,13 @@ CURES = {
     "failed": "Look into the log of the service; GET /models lists other models.",
     "interrupted": "Submit the video again.",
     "loading": "Try again after the seconds in Retry-After; GET /readyz answers 200 when ready.",
+    "malformed_json": 'Send JSON: {"instances": (batch, height, width, 3) in [0, 1]}.',
     "missing_field": "Send multipart/form-data, for example: curl -F image=@photo.png URL.",
+    "missing_instances": 'Send JSON: {"instances": (batch, height, width, 3) in [0, 1]}.',
     "model_unavailable": "Run `superres promote`, or start the service with SUPERRES_MODEL set.",
+    "missing_task_id": "Add ?task_id= with what POST /upscale_video/submit gave.",
     "not_finished": "Ask GET /upscale_video/status until the status is 'completed'.",
+    "out_of_range": "Divide 8-bit levels by 255.",
     "timeout": "Send a smaller picture, or raise SUPERRES_TIMEOUT_SECONDS.",
     "too_many_bytes": "Send a smaller file, or raise SUPERRES_MAX_BYTES, _MAX_VIDEO_BYTES.",
     "too_many_frames": "Send a shorter video, or raise SUPERRES_MAX_FRAMES.",
@@ -30,6 +34,8 @@ CURES = {
     "too_many_pixels": "Send a smaller picture, or raise SUPERRES_MAX_PIXELS.",
     "too_many_seconds": "Send a shorter video, or raise SUPERRES_MAX_SECONDS.",
     "unknown_model": "GET /models lists the models of this service.",
+    "unsupported_format": "Ask for png, jpg, webp, tiff or bmp, or leave the format out.",
+    "unsupported_media_type": "Send what the description at / says, e.g. curl -F image=@photo.png.",
     "unknown_task": "POST /upscale_video/submit gives the task_id; results expire.",
 }
 STATUS_CURES = {

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from superres.data.atomic import write_text
+from superres.atomic import write_text
 from superres.serving.errors import error_body
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,11 @@ class Job:
         self.save()
         self.over.set()
 
+    def interrupt(self) -> None:
+        """Note that the service ended before the job did."""
+        message = "the service stopped before the video was done"
+        self.finish("failed", error_body("interrupted", message, 503)["error"])
+
     def describe(self) -> dict[str, Any]:
         """Return status, percentage and estimated seconds left as plain JSON values."""
         now = self.finished or time.time()
@@ -115,8 +120,7 @@ class Job:
                 log.warning("%s: not a job, passed over (%r)", file, error)
                 continue
             if not job.is_over:
-                text = "the service stopped before the video was done"
-                job.finish("failed", error_body("interrupted", text, 503)["error"])
+                job.interrupt()
             job.over.set()
             yield job
 

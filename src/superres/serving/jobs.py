@@ -45,6 +45,7 @@ class Jobs:
         self._work = work
         self._ttl_seconds = ttl_seconds
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._jobs = {job.task_id: job for job in Job.restore(self._folder)}
         self._queue: queue.Queue[Job | None] = queue.Queue()
         self._thread = threading.Thread(target=self._loop, name="superres-jobs", daemon=True)
@@ -106,7 +107,8 @@ class Jobs:
         return job
 
     def close(self) -> None:
-        """Stop the running job and the thread; a job that was waiting is lost with its upload."""
+        """Stop the running job and the thread; jobs that are not over count as failed."""
+        self._closing.set()
         for job in list(self._jobs.values()):
             job.stop.set()
         self._queue.put(None)
@@ -135,7 +137,7 @@ class Jobs:
             self._work(job, job.progress)
         except Exception as error:
             if job.stop.is_set():
-                job.finish("canceled")
+                job.interrupt() if self._closing.is_set() else job.finish("canceled")
                 return
             if not isinstance(error, InputError):
                 log.error("video %s failed", job.task_id, exc_info=error)

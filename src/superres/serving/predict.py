@@ -30,7 +30,7 @@ def parse(body: bytes) -> tuple[Floats, str | None]:
         raise InputError(message, code="malformed_json", status=400) from None
     if not isinstance(content, dict) or not isinstance(content.get("instances"), list):
         message = f'expected {{"instances": [...]}}; {SHAPE}'
-        raise InputError(message, code="missing_field", status=400)
+        raise InputError(message, code="missing_instances", status=400)
     model = content.get("model")
     if model is not None and not isinstance(model, str):
         raise InputError("'model' must be a name", code="malformed", status=400)
@@ -44,7 +44,7 @@ def _array(instances: list[Any]) -> Floats:
         message = f"{SHAPE}; found rows of different lengths"
         raise InputError(message, code="ragged") from None
     if found.size == 0:
-        raise InputError(f"{SHAPE}; found an empty one", code="empty")
+        raise InputError(f"{SHAPE}; found an empty one", code="wrong_shape")
     if found.dtype.kind not in "iuf":
         raise InputError(f"{SHAPE}; found other values than numbers", code="not_numbers")
     if found.ndim != 4 or found.shape[3] != 3:

@@ -120,8 +120,15 @@ async def index(request: Request) -> Response:
 
 
 async def unknown(request: Request) -> Response:
-    """Refuse an address that does not exist, in the form of every other error."""
-    raise HTTPException(404, f"there is nothing at {request.url.path}")
+    """Refuse an address or method that does not exist, in the form of every other error."""
+    path = request.url.path
+    routes = [r for r in request.app.routes if isinstance(r, Route) and r.path == path]
+    allowed = sorted(method for route in routes for method in route.methods or ())
+    if not allowed:
+        raise HTTPException(404, f"there is nothing at {path}")
+    accepted = ", ".join(allowed)
+    message = f"{path} does not take {request.method}, it takes {accepted}"
+    raise HTTPException(405, message, {"Allow": accepted})
 
 
 class Otherwise(Route):
@@ -132,6 +139,13 @@ class Otherwise(Route):
         if str(scope.get("path", "")).startswith("/static_content/"):
             return Match.NONE, {}
         return super().matches(scope)
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Stop the running video at the end, so that the process can end."""
+    yield
+    await to_thread.run_sync(app.state.runtime.close)
 
 
 def create_app() -> Starlette:
@@ -153,6 +167,7 @@ def create_app() -> Starlette:
         routes=routes,
         middleware=[Middleware(BodyLimit)],
         exception_handlers=dict.fromkeys(handled, on_error),
+        lifespan=_lifespan,
     )
 
 
@@ -176,7 +191,7 @@ def _task_id(request: Request) -> str:
     task_id = request.query_params.get("task_id")
     if not task_id:
         message = "the query parameter 'task_id' is missing"
-        raise InputError(message, code="missing_field", status=400)
+        raise InputError(message, code="missing_task_id", status=400)
     return task_id
 
 

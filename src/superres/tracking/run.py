@@ -70,19 +70,16 @@ class Run:
 
         known = self._client.get_run(self.run_id).data.params
         params = {_key(key): _value(value) for key, value in params.items()}
+        changed = {key for key, value in params.items() if known.get(key, value) != value}
         labels = {_key(key): _value(value) for key, value in tags.items()}
-        if "git_commit" in tags:
-            labels["mlflow.source.git.commit"] = tags["git_commit"]  # what MLflow's page shows
-        labels |= {
-            f"resumed.{key}": value
-            for key, value in params.items()
-            if known.get(key, value) != value
-        }
+        labels |= {f"resumed.{key}": params[key] for key in changed}
+        if "git_commit" in labels:
+            labels["mlflow.source.git.commit"] = labels["git_commit"]  # what MLflow's page shows
         new = [Param(key, value) for key, value in params.items() if key not in known]
-        for some in _groups(new, BATCH_PARAMS):
-            self._client.log_batch(self.run_id, params=some)
-        for labels_some in _groups([RunTag(*label) for label in labels.items()], BATCH_PARAMS):
-            self._client.log_batch(self.run_id, tags=labels_some)
+        for batch in _batches(new, BATCH_PARAMS):
+            self._client.log_batch(self.run_id, params=batch)
+        for some in _batches([RunTag(*label) for label in labels.items()], BATCH_PARAMS):
+            self._client.log_batch(self.run_id, tags=some)
 
     def points(self, points: Iterable[Point]) -> None:
         """Write the figures that are not there yet."""
@@ -94,8 +91,8 @@ class Run:
             for key, value in point.values.items()
             if (_key(key), point.step) not in self._metrics
         ]
-        for some in _groups(metrics, BATCH_METRICS):
-            self._client.log_batch(self.run_id, metrics=some)
+        for batch in _batches(metrics, BATCH_METRICS):
+            self._client.log_batch(self.run_id, metrics=batch)
 
     def still(self, still: Still) -> None:
         """Write a picture where MLflow's page shows it with a slider over the steps."""
@@ -140,7 +137,7 @@ class Run:
         self._client.set_terminated(self.run_id, status, round(ended * 1000))
 
 
-def _groups(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+def _batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 

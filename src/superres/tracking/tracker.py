@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from superres.data.atomic import write_text
+from superres.atomic import write_text
 from superres.errors import ConfigError
 from superres.tracking.machine import Machine
 from superres.tracking.run import Point, Run, Still

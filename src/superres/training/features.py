@@ -6,6 +6,7 @@ figures are not comparable with those of ImageNet features.
 """
 
 import logging
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 TRAINED_HERE = "trained-here (slim VGG19, which photograph is this crop from)"
 DIVISOR = 8  # of VGG19's widths, when trained here
-STEPS, BATCH, RATE = 150, 16, 1e-3
+STEPS, BATCH, RATE = 100, 8, 1e-3
 
 
 def feature_network(weights: str, sampler: Sampler, kept: Path, seed: int) -> FeatureNetwork:
@@ -32,11 +33,11 @@ def feature_network(weights: str, sampler: Sampler, kept: Path, seed: int) -> Fe
     device = sampler.device
     if weights not in ("auto", "torchvision", "here"):
         return _from_file(Path(weights)).to(device)
-    if weights == "here" or kept.is_file():
+    if weights == "here" or (weights == "auto" and kept.is_file()):
         return _trained_here(sampler, kept, seed).to(device)
     try:
         return _from_torchvision().to(device)
-    except (OSError, ImportError, RuntimeError) as error:
+    except (OSError, HTTPException, ImportError, RuntimeError) as error:
         if weights == "torchvision":
             raise ModelError(
                 f"VGG19 weights cannot be had from torchvision ({error}). Give a file in "
@@ -56,7 +57,7 @@ def _from_torchvision() -> FeatureNetwork:
 
     chosen = VGG19_Weights.IMAGENET1K_V1
     state = chosen.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    return _filled(dict(state), "imagenet (torchvision)", 1)
+    return _filled(dict(state), "imagenet (torchvision)")
 
 
 def _from_file(path: Path) -> FeatureNetwork:
@@ -72,16 +73,18 @@ def _from_file(path: Path) -> FeatureNetwork:
             state = dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # every reader fails in its own way; all mean: not such a file
         raise ModelError(f"{path}: not a weights file ({error}).") from None
-    divisor = 64 // max(1, len(state.get("features.0.weight", range(64))))
-    return _filled(state, f"file ({path.name})", divisor)
+    return _filled(state, f"file ({path.name})")
 
 
-def _filled(state: dict[str, Any], origin: str, divisor: int) -> FeatureNetwork:
-    network = FeatureNetwork(divisor, origin)
+def _filled(state: dict[str, Any], origin: str) -> FeatureNetwork:
     wanted = {name: value for name, value in state.items() if name.startswith("features.")}
     try:
+        narrowed = VGG19[0] // len(wanted["features.0.weight"])
+        network = FeatureNetwork(max(1, narrowed), origin)
         network.load_state_dict(wanted)
-    except RuntimeError as error:
+    except KeyError as error:
+        raise ModelError(f"VGG19 weights from {origin} do not fit: no {error}") from None
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"VGG19 weights from {origin} do not fit: {error}") from None
     return network
 

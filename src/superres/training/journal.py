@@ -171,15 +171,19 @@ class ProgressFile:
 
 
 def _lines_until(path: Path, step: int) -> list[str]:
-    """Return the log's lines of steps up to `step`; a torn last line is dropped."""
+    """Return the log's lines of steps up to `step`; a torn last line is dropped.
+
+    So is what is written when a run ends, by the run that was cut off while it did that.
+    """
     kept: list[str] = []
     if not path.is_file():
         return kept
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             entry = json.loads(line)
         except ValueError:
             continue
-        if entry["kind"] != "finish" and entry.get("step", 0) <= step:
-            kept.append(line)
+        ends = entry["kind"] == "finish" or "seconds" in entry.get("values", ())
+        if not ends and entry.get("step", 0) <= step:
+            kept.append(line + "\n")
     return kept

@@ -1,0 +1,78 @@
+"""Models by name: what is served, what is opened, what is told about it."""
+
+from pathlib import Path
+
+import pytest
+
+from superres.checkpoint import save_model
+from superres.config import ServingParams
+from superres.errors import InputError, ModelError
+from superres.models import build
+from superres.serving.models import KEPT_MODELS, Models
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, scale in {
+        "champion": 2,
+        "runs/first": 2,
+        "runs/second": 3,
+        "pretrained/a": 4,
+    }.items():
+        folder = tmp_path / "models" / name
+        save_model(folder, build("bicubic", scale=scale), {"version": f"v{scale}"})
+    return tmp_path
+
+
+def test_every_model_folder_and_baseline_is_served(root: Path) -> None:
+    models = Models(root, "champion", ServingParams())
+    names = [facts["name"] for facts in models.describe()]
+    assert names[0] == "champion"
+    assert set(names) >= {"first", "second", "pretrained/a", "bicubic", "nearest"}
+    assert [facts["name"] for facts in models.describe() if facts["default"]] == ["champion"]
+    assert models.get("second").info.scale == 3
+    assert models.get().version == "v2"
+
+
+def test_a_model_is_opened_once(root: Path) -> None:
+    models = Models(root, "champion", ServingParams())
+    assert models.get("first") is models.get("first")
+
+
+def test_the_default_stays_open_when_others_close(root: Path) -> None:
+    models = Models(root, "champion", ServingParams())
+    default = models.get()
+    for name in ("first", "second", "pretrained/a", "bicubic", "nearest"):
+        models.get(name)
+    assert len(models._open) == KEPT_MODELS
+    assert models.get() is default
+
+
+def test_baselines_upscale_like_the_default(root: Path) -> None:
+    models = Models(root, "second", ServingParams())
+    assert models.get().info.scale == 3
+    assert models.get("nearest").info.scale == 3
+
+
+def test_the_default_may_lie_elsewhere(root: Path, tmp_path: Path) -> None:
+    elsewhere = save_model(tmp_path / "elsewhere" / "mine", build("bicubic", scale=2), {})
+    models = Models(root, str(elsewhere), ServingParams())
+    assert models.default == "mine"
+    assert models.get() is models.get("mine")
+    with pytest.raises(InputError):
+        models.get(str(elsewhere))
+
+
+def test_a_damaged_model_is_listed_with_its_fault(root: Path) -> None:
+    (root / "models" / "runs" / "first" / "model.json").write_text("{")
+    models = Models(root, "champion", ServingParams())
+    (facts,) = [facts for facts in models.describe() if facts["name"] == "first"]
+    assert "cannot be read" in facts["error"]
+    with pytest.raises(ModelError):
+        models.get("first")
+
+
+def test_limits_reach_the_upscaler(root: Path) -> None:
+    models = Models(root, "champion", ServingParams(tile=48, backend="torch"))
+    assert models.get()._network.tile == 48
+    assert models.get().backend.name == "torch"

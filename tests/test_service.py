@@ -1,0 +1,256 @@
+"""The service as it is run: a real server, and the bento far from its source."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from superres import images, video
+from superres.checkpoint import save_model
+from superres.images import Picture
+from superres.models import build
+from superres.video import Frame
+
+ROOT = Path(__file__).parents[1]
+NO_NETWORK = {"BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1", "PYTHONNOUSERSITE": "1"}
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+    return {**kept, **NO_NETWORK, "HOME": str(home), "BENTOML_HOME": str(home / "bentoml"), **more}
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def server(
+    python: Path | str, target: str, cwd: Path, env: dict[str, str]
+) -> Iterator[httpx.Client]:
+    """Run `bentoml serve` until the block ends; yield a client once /readyz is 200."""
+    port = free_port()
+    log = (cwd / "server.log").open("w+")
+    command = [str(python), "-m", "bentoml", "serve", target, "--port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=cwd, env=env, stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            _wait_until_ready(client, process, Path(log.name))
+            yield client
+    finally:
+        _stop(process)
+        log.close()
+
+
+def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(600):
+        assert process.poll() is None, log.read_text()
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"not ready in time: {log.read_text()}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the server and its worker, which BentoML puts into a group of its own."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers = [int(pid) for pid in children.read_text().split()] if children.exists() else []
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        for pid in [process.pid, *workers]:
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def png_of(pixels: NDArray[np.uint8]) -> bytes:
+    return images.encode(Picture(pixels))
+
+
+def noise(height: int, width: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    folder = tmp_path_factory.mktemp("served")
+    options: dict[str, Any] = {"scale": 2, "channels": 8, "layers": 3}
+    model = save_model(folder / "mine", build("compact", **options), {"version": "3"})
+    env = environment(
+        folder,
+        SUPERRES_MODEL=str(model),
+        SUPERRES_MAX_BYTES="400000",
+        SUPERRES_MAX_VIDEO_BYTES="20000000",
+        SUPERRES_THREADS="2",
+    )
+    with server(sys.executable, "superres.service:SuperRes", folder, env) as client:
+        yield client
+
+
+@pytest.mark.e2e
+def test_a_picture_and_where_it_comes_from(client: httpx.Client) -> None:
+    response = client.post("/upscale", files={"image": png_of(noise(40, 60))})
+    assert response.status_code == 200
+    assert response.headers["x-superres-model"] == "compact"
+    assert response.headers["x-superres-version"] == "3"
+    assert images.decode(response.content).pixels.shape == (80, 120, 3)
+
+
+@pytest.mark.e2e
+def test_bad_uploads_are_4xx_in_one_form(client: httpx.Client) -> None:
+    picture = png_of(noise(40, 60))
+    for content, status in ((b"", 400), (b"text", 415), (picture[:700], 422)):
+        response = client.post("/upscale", files={"image": ("a.png", content, "image/png")})
+        assert response.status_code == status
+        assert set(response.json()["error"]) == {"code", "message", "cure"}
+    assert client.get("/nothing").json()["error"]["code"] == "not_found"
+    assert client.put("/upscale").json()["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.e2e
+def test_a_body_too_large_is_refused_early(client: httpx.Client) -> None:
+    start = time.monotonic()
+    response = client.post("/upscale", files={"image": b"x" * 50_000_000})
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_many_bytes")
+    part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+    chunks = (part if number == 0 else b"x" * 100_000 for number in range(500))
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    response = client.post("/upscale", content=chunks, headers=kind)
+    assert (response.status_code, response.json()["error"]["code"]) == (413, "too_many_bytes")
+    assert time.monotonic() - start < 15
+
+
+@pytest.mark.e2e
+def test_an_upload_that_breaks_off_does_no_harm(client: httpx.Client) -> None:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as connection:
+        head = "POST /upscale HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n"
+        connection.sendall(
+            (head + "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x").encode()
+        )
+    assert client.get("/livez").status_code == 200
+    assert client.post("/upscale", files={"image": png_of(noise(8, 8))}).status_code == 200
+
+
+@pytest.mark.e2e
+def test_arrays_there_and_back(client: httpx.Client) -> None:
+    batch = np.full((2, 6, 5, 3), 0.5).tolist()
+    response = client.post("/predict", json={"instances": batch})
+    assert response.status_code == 200
+    predictions = np.array(response.json()["predictions"])
+    assert predictions.shape == (2, 12, 10, 3)
+    np.testing.assert_allclose(predictions, 0.5, atol=1e-5)
+
+
+@pytest.mark.e2e
+def test_pictures_and_health_are_answered_while_a_video_runs(
+    client: httpx.Client, tmp_path: Path
+) -> None:
+    pixels = noise(240, 320)
+    frames = (Frame(np.roll(pixels, n, 1), n, n / 25, n, Fraction(1, 25)) for n in range(150))
+    video.write(tmp_path / "long.mp4", frames, crf=40)
+    content = (tmp_path / "long.mp4").read_bytes()
+    response = client.post("/upscale_video/submit", files={"video": ("long.mp4", content)})
+    task = {"task_id": response.json()["task_id"]}
+    while client.get("/upscale_video/status", params=task).json()["frames_done"] < 2:
+        time.sleep(0.1)
+
+    start = time.monotonic()
+    assert client.get("/livez").status_code == 200
+    assert client.post("/upscale", files={"image": png_of(noise(8, 8))}).status_code == 200
+    assert time.monotonic() - start < 5
+
+    stopped = client.put("/upscale_video/cancel", params=task).json()
+    assert stopped["status"] == "canceled"
+    assert stopped["frames_done"] < 150
+    again = client.get("/upscale_video/status", params=task).json()
+    assert again["frames_done"] == stopped["frames_done"]
+
+
+@pytest.mark.e2e
+def test_a_video_to_its_end(client: httpx.Client, tmp_path: Path) -> None:
+    frames = (Frame(noise(32, 48), n, n / 10, n, Fraction(1, 10)) for n in range(8))
+    video.write(tmp_path / "in.mp4", frames)
+    upload = {"video": ("in.mp4", (tmp_path / "in.mp4").read_bytes())}
+    task = {"task_id": client.post("/upscale_video/submit", files=upload).json()["task_id"]}
+    for _ in range(200):
+        status = client.get("/upscale_video/status", params=task).json()["status"]
+        if status == "completed":
+            break
+        time.sleep(0.1)
+    (tmp_path / "sr.mp4").write_bytes(client.get("/upscale_video/get", params=task).content)
+    info = video.probe(tmp_path / "sr.mp4")
+    assert (info.width, info.height, info.frames) == (96, 64, 8)
+
+
+@pytest.mark.e2e
+def test_bentoml_keeps_health_metrics_and_the_page(client: httpx.Client) -> None:
+    for path in ("/livez", "/readyz", "/metrics", "/docs.json", "/", "/static_content/index.css"):
+        assert client.get(path).status_code == 200, path
+    assert "bentoml_service_request_total" in client.get("/metrics").text
+    assert client.get("/models").json()["default"] == "mine"
+
+
+@pytest.mark.e2e
+def test_the_bento_serves_far_from_its_source(tmp_path: Path) -> None:
+    """Built from a copy that is then removed, run by a Python that knows no superres."""
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("bentofile.yaml", ".bentoignore", "params.yaml"):
+        shutil.copy(ROOT / name, source)
+    (source / "data").mkdir()
+    (source / "data" / "large.bin").write_bytes(b"x")
+    save_model(source / "models" / "champion", build("bicubic", scale=3), {"version": "11"})
+    env = environment(tmp_path)
+    subprocess.run(
+        [sys.executable, "-m", "bentoml", "build", "--output", "tag"],
+        cwd=source,
+        env={**env, "PYTHONPATH": str(source / "src")},
+        check=True,
+        capture_output=True,
+    )
+    shutil.rmtree(source)
+
+    python = _python_without_superres(tmp_path / "python")
+    (bento,) = (path for path in (tmp_path / "bentoml/bentos/superres").iterdir() if path.is_dir())
+    packed = {path.relative_to(bento / "src").parts[0] for path in (bento / "src").rglob("*.*")}
+    assert packed == {"superres", "models", "params.yaml", "bentofile.yaml"}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with server(python, "superres:latest", elsewhere, env) as client:
+        response = client.post("/upscale", files={"image": png_of(noise(10, 10))})
+        assert response.headers["x-superres-version"] == "11"
+        assert images.decode(response.content).width == 30
+        assert client.get("/models").json()["default"] == "champion"
+
+
+def _python_without_superres(folder: Path) -> Path:
+    """Make an environment that sees this one's libraries but not the editable package."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    python = folder / "bin" / "python"
+    found = subprocess.run([python, "-c", "import superres"], capture_output=True, check=False)
+    assert found.returncode != 0
+    return python

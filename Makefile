@@ -55,7 +55,7 @@ run: setup ## the whole line on the embedded photographs, to a served champion
 test: lint unit e2e ## lint, types, layers, unit tests, then the real servers
 
 unit: setup
-	pytest -n 2 -m "not e2e"
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadscope -m "not e2e"
 
 e2e: setup
 	pytest -m e2e

@@ -51,7 +51,7 @@ def run_group(command: Command, follower: Follower, *, grace_seconds: float = GR
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            
+            start_new_session=True,
             pass_fds=command.keep_open,
         )
         lines = Lines(output.fileno(), follower.on_line)

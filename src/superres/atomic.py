@@ -28,10 +28,12 @@ def partial_name(path: Path) -> Path:
 def replaced_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `target` when the block ends without error.
 
-    On an error `target` stays as it was. Leftovers of a killed run are cleared first.
+    On an error `target` stays as it was. What a killed run left is put back or cleared first.
     """
     temporary = partial_name(target)
     previous = target.with_name(f".{target.name}.previous")
+    if previous.exists() and not target.exists():  # killed between the two moves below
+        previous.replace(target)
     for leftover in (temporary, previous):
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir(parents=True)

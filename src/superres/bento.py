@@ -91,12 +91,17 @@ def serving(tag: str, home: Path = HOME) -> Iterator[str]:
             _wait(f"http://127.0.0.1:{port}/readyz", server, log)
             yield f"http://127.0.0.1:{port}"
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGTERM)
-            try:
-                server.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
+            _stop(server)
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    """End the server with all its processes, at the latest after 20 s."""
+    for number, seconds in ((signal.SIGTERM, 20.0), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=seconds)
+            return
 
 
 def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -109,7 +114,9 @@ def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
     said = log.read_text(encoding="utf-8", errors="replace")[-1500:]
-    raise ModelError(f"the bento did not become ready in {STARTUP_SECONDS} s:\n{said}")
+    code = server.poll()
+    how = f"did not become ready in {STARTUP_SECONDS} s" if code is None else f"ended with {code}"
+    raise ModelError(f"the bento {how}:\n{said}")
 
 
 def upscale(address: str, picture: Path) -> tuple[bytes, dict[str, str]]:
@@ -117,7 +124,7 @@ def upscale(address: str, picture: Path) -> tuple[bytes, dict[str, str]]:
     boundary = uuid.uuid4().hex
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="image"; '
-        f'filename="{picture.name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+        f'filename="picture{picture.suffix}"\r\nContent-Type: application/octet-stream\r\n\r\n'
     )
     body = head.encode() + picture.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
     request = urllib.request.Request(
@@ -132,3 +139,5 @@ def upscale(address: str, picture: Path) -> tuple[bytes, dict[str, str]]:
             return answer.read(), headers
     except urllib.error.HTTPError as error:
         raise ModelError(f"POST /upscale: {error.code} {error.read()[:500]!r}") from None
+    except OSError as error:  # no answer: refused, timed out, cut off
+        raise ModelError(f"POST /upscale: no answer from {address} ({error}).") from None

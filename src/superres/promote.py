@@ -1,8 +1,9 @@
 """Promotion from end to end: challenger, gate, registry, champion folder, verdict."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from superres import registry
 from superres.atomic import replaced_folder
@@ -28,24 +29,28 @@ class Contest:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended, in words."""
+    """How it ended, in words; `failed`: refused, and there is no champion either."""
 
     text: str
-    has_champion: bool
+    failed: bool = False
 
 
 def promote(where: Contest, name: str | None) -> Outcome:
-    """Judge the challenger and, on a pass, move the champion; the verdict is always written."""
-    scores = _scores(where.report)
-    name = name or best_of(scores, where.params.experiments)
+    """Judge the challenger and, on a pass, move the champion; the verdict is always written.
+
+    `name`: an experiment or model folder; None takes the best of evaluation.json. When anything
+    fails, alias and champion folder stay as they are.
+    """
+    name = name or best_of(_scores(where.report), where.params.experiments)
     trained = load_model(name)
     if trained.folder is None:
         raise ModelError(f"'{name}' is a baseline; only a trained model can be promoted.")
-    champion = _champion(where.champion)
+    champion = _champion(where)
+    _require_scale(where, trained, champion)
     if champion is not None and champion.version == trained.version:
         verdict = Verdict(trained.version, champion.version, ())
         write_verdict(verdict, "is the champion already", where.report)
-        return Outcome(f"{trained.version} is the champion already", has_champion=True)
+        return Outcome(f"{trained.version} is the champion already")
     challenger = stage(trained.folder, where.staging)
     on = ground(where.params, where.pack)
     verdict = _with_history(contest(challenger, champion, where.params, on), where)
@@ -54,23 +59,21 @@ def promote(where: Contest, name: str | None) -> Outcome:
         reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
         stays = f"{champion.version} stays champion" if champion else "there is no champion"
         text = f"{trained.version} is refused; {stays}:\n{reasons}"
-        return Outcome(text, has_champion=champion is not None)
+        return Outcome(text, failed=champion is None)
     if where.dry_run:
         write_verdict(verdict, "would be promoted (dry run)", where.report)
-        return Outcome(f"{trained.version} would be promoted", has_champion=champion is not None)
-    version = _crown(where, trained, verdict, scores.get(name, {}))
-    return Outcome(
-        f"{trained.version} is champion, version {version} of '{registry.MODEL}'",
-        has_champion=True,
-    )
+        return Outcome(f"{trained.version} would be promoted")
+    version = _crown(where, trained, verdict)
+    write_verdict(verdict, f"promoted as version {version}", where.report)
+    return Outcome(f"{trained.version} is champion, version {version} of '{registry.MODEL}'")
 
 
-def _crown(
-    where: Contest, trained: Model, verdict: Verdict, scores: dict[str, dict[str, float]]
-) -> str:
+def _crown(where: Contest, trained: Model, verdict: Verdict) -> str:
     add_to_card(where.staging, verdict)
     settings = where.params.tracking
-    figures = {f"{name}.{key}": value for name, row in scores.items() for key, value in row.items()}
+    figures = {
+        f"{name}.{key}": value for name, row in verdict.scores.items() for key, value in row.items()
+    }
     tags = {
         "model_version": trained.version,
         "experiment": str(trained.provenance.get("experiment")),
@@ -81,8 +84,7 @@ def _crown(
     with replaced_folder(where.champion) as folder:
         for file in where.staging.iterdir():
             file.replace(folder / file.name)
-    registry.set_champion(version, settings=settings)
-    write_verdict(verdict, f"promoted as version {version}", where.report)
+        registry.set_champion(version, settings=settings)
     return version
 
 
@@ -92,17 +94,35 @@ def _with_history(verdict: Verdict, where: Contest) -> Verdict:
     back = verdict.challenger in left and not where.again
     found = "rolled back" if back else "no"
     check = Check("was not rolled back", not back, found, "no, or promote --again")
-    return Verdict(verdict.challenger, verdict.champion, (*verdict.checks, check))
+    return replace(verdict, checks=(*verdict.checks, check))
 
 
-def _champion(folder: Path) -> Model | None:
-    return load_model(folder) if (folder / "model.json").is_file() else None
+def _champion(where: Contest) -> Model | None:
+    """Open the champion's folder; when it is not here, the registry's champion."""
+    folder = where.champion
+    if not (folder / "model.json").is_file():
+        settings = where.params.tracking
+        version = registry.champion(settings=settings)
+        if version is None:
+            return None
+        folder = where.staging.with_name("champion") if where.dry_run else folder
+        registry.download(version, folder, settings=settings)
+    return load_model(folder)
 
 
-def _scores(report: Path) -> dict[str, dict[str, dict[str, float]]]:
+def _require_scale(where: Contest, *models: Model | None) -> None:
+    for model in models:
+        if model is not None and model.info.scale != where.params.scale:
+            raise ModelError(
+                f"{model.folder}: {model.version} is for scale {model.info.scale}, params.yaml "
+                f"says {where.params.scale}. Each scale has its own champion folder and registry: "
+                "--champion and tracking.uri."
+            )
+
+
+def _scores(report: Path) -> dict[str, Any]:
     path = report / "evaluation.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"{path}: no evaluation ({error}); run 'superres evaluate'.") from None
-    return dict(content)

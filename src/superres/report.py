@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -172,15 +173,18 @@ def plot_quality(rows: Sequence[Row], entries: Sequence[Entry], path: Path) -> N
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
     table = means(rows)
-    sets = list(dict.fromkeys(row.set for row in rows))
-    for place, entry in enumerate(entries):
-        for turn, name in enumerate(sets):
-            marker = MARKERS[turn % len(MARKERS)]
-            axes.plot(entry.ms, table[entry.name][name]["psnr_y"], marker, color=f"C{place}")
-        axes.plot([], [], "s", color=f"C{place}", label=entry.name)
-    for turn, name in enumerate(sets):
-        axes.plot([], [], MARKERS[turn % len(MARKERS)], color="black", mfc="none", label=name)
+    markers = dict(zip(dict.fromkeys(row.set for row in rows), cycle(MARKERS), strict=False))
+    trained = [entry.name for entry in entries if entry.parameters]
+    for entry in entries:
+        # The colours of plot_curves; baselines, which it does not show, are grey.
+        colour = f"C{trained.index(entry.name)}" if entry.parameters else "0.5"
+        for name, marker in markers.items():
+            axes.plot(entry.ms, table[entry.name][name]["psnr_y"], marker, color=colour)
+        axes.plot([], [], color=colour, linewidth=5, label=entry.name)
+    for name, marker in markers.items():
+        axes.plot([], [], marker, color="black", markerfacecolor="none", label=name)
     axes.set(xscale="log", xlabel="milliseconds per picture", ylabel="PSNR-Y, dB")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(visible=True, which="both", alpha=0.3)
     figure.legend(loc="outside right upper")
     _save(figure, path)

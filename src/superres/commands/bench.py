@@ -1,6 +1,7 @@
 """`superres bench`: time of one picture, interleaved with SRResNet so that ratios hold anywhere."""
 
 import json
+import re
 import statistics
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 def bench(
     model: Annotated[str, typer.Option(help="name or model folder")] = "champion",
-    scale: Annotated[int, typer.Option(help="of a baseline")] = 4,
+    scale: Annotated[int, typer.Option(min=1, help="of a baseline")] = 4,
     size: Annotated[str, typer.Option(help="LR picture, WIDTHxHEIGHT")] = "480x270",
     backend: Annotated[str, typer.Option(help="auto, torch or onnx")] = "auto",
-    repeats: Annotated[int, typer.Option(help="timed rounds")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="timed rounds")] = 5,
     reference: Annotated[bool, typer.Option(help="time SRResNet in the same rounds")] = True,
     json_: Annotated[bool, typer.Option("--json", help="print JSON on stdout")] = False,
 ) -> None:
@@ -28,10 +29,7 @@ def bench(
     from superres.inference.upscaler import Upscaler
     from superres.models import build
 
-    try:
-        width, height = (int(side) for side in size.lower().split("x"))
-    except ValueError:
-        raise typer.BadParameter(f"size '{size}': expected WIDTHxHEIGHT, as 480x270") from None
+    width, height = _sides(size)
     opened = load_model(model, scale=scale)
     timed = {"model": Upscaler(opened, backend=backend)}  # type: ignore[arg-type]
     if reference:
@@ -55,6 +53,13 @@ def bench(
         typer.echo(json.dumps(found))
     else:
         typer.echo("  ".join(f"{key} {value}" for key, value in found.items()))
+
+
+def _sides(size: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9][0-9]*)x([1-9][0-9]*)", size.lower())
+    if found is None:
+        raise typer.BadParameter(f"size '{size}': expected WIDTHxHEIGHT, as 480x270")
+    return int(found[1]), int(found[2])
 
 
 def _rounds(timed: "dict[str, Upscaler]", lr: "object", repeats: int) -> dict[str, list[float]]:

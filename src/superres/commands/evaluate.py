@@ -1,6 +1,7 @@
 """`superres evaluate`: score one model, or all of params.yaml into reports/."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,13 +19,15 @@ def evaluate(
     model: Annotated[
         str | None, typer.Option(help="name or folder; without it, all of params.yaml")
     ] = None,
-    scale: Annotated[int | None, typer.Option(help="of a baseline, and for LR made here")] = None,
+    scale: Annotated[
+        int | None, typer.Option(min=1, help="of a baseline, and for LR made here")
+    ] = None,
     data: Annotated[
         str, typer.Option(help="a folder of HR pictures, or a test set of the pack")
     ] = "test",
     lr: Annotated[Path | None, typer.Option(help="folder of LR pictures made elsewhere")] = None,
     protocol: Annotated[str, typer.Option(help="y or rgb")] = "y",
-    tile: Annotated[int | None, typer.Option(help="LR pixels; 0: the whole picture")] = None,
+    tile: Annotated[int | None, typer.Option(min=0, help="LR pixels; 0: the whole picture")] = None,
     pack: Annotated[Path, typer.Option(help="packed pairs")] = Path("data/pairs"),
     report: Annotated[Path, typer.Option(help="where the report goes")] = Path("reports"),
     params: Annotated[Path, typer.Option(help="what to run here")] = Path("params.yaml"),
@@ -38,6 +41,8 @@ def evaluate(
         from superres.config import load_params
 
         typer.echo(compare_all(load_params(params), pack, report), err=True)
+        if json_:
+            typer.echo((report / "evaluation.json").read_text(encoding="utf-8"), nl=False)
         return
     from superres.checkpoint import load_model
     from superres.evaluation import evaluate as score
@@ -53,7 +58,7 @@ def evaluate(
     summary |= {"images": len(rows), **_figures(rows, protocol)}
     if json_:
         summary["per_image"] = [_image(row, protocol) for row in rows]
-        typer.echo(json.dumps(summary))
+        typer.echo(json.dumps(_plain(summary), allow_nan=False))
         return
     typer.echo(
         f"{model} x{factor} on {data} ({len(rows)} pictures, {protocol}, {factor} px shaved): "
@@ -67,6 +72,8 @@ def _pairs(data: str, lr: Path | None, scale: int, pack: Path) -> "Sequence[Pair
 
     if Path(data).is_dir():
         return list(folder_pairs(Path(data), scale, lr))
+    if lr is not None:
+        raise typer.BadParameter(f"--lr goes with a folder of HR pictures, not with data '{data}'")
     packed = list(packed_pairs(pack))
     pairs = [pair for pair in packed if data in ("test", pair.set)]
     if not pairs:
@@ -85,6 +92,15 @@ def _figures(rows: "Sequence[Row]", protocol: str) -> dict[str, float]:
     return {
         key: float(np.mean([getattr(row, name) for row in rows])) for key, name in values.items()
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` as strict JSON has it: the infinite PSNR of equal pictures becomes null."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _image(row: "Row", protocol: str) -> dict[str, Any]:

@@ -12,19 +12,16 @@ def export(
         Path | None, typer.Option("--out", "-o", help="without it, in the folder")
     ] = None,
 ) -> None:
-    """Write model.onnx (any batch, height and width) and compare it with torch."""
+    """Write model.onnx (any batch, height and width) and compare it with torch.
+
+    An export that differs from torch is not kept, and the one before it stays.
+    """
     from superres.checkpoint import load_model
-    from superres.errors import ModelError
-    from superres.release.export import export_difference, export_onnx
+    from superres.release.export import export_checked
 
     opened = load_model(model)
     path = out or (opened.folder / "model.onnx" if opened.folder else Path(f"{model}.onnx"))
-    export_onnx(opened, path)
-    if opened.folder is not None and path == opened.folder / "model.onnx":
-        worst = export_difference(opened)
-        if worst > 1:
-            path.unlink()
-            raise ModelError(f"{path}: differs from torch by {worst} grey levels; removed.")
-        typer.echo(f"{path}: at most {worst} grey levels from torch", err=True)
-    else:
-        typer.echo(f"{path}", err=True)
+    if path.is_dir():
+        raise typer.BadParameter(f"--out '{path}' is a folder; expected a file, as model.onnx")
+    worst = export_checked(opened, path)
+    typer.echo(f"{path}: at most {worst} grey levels from torch", err=True)

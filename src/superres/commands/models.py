@@ -8,7 +8,7 @@ import typer
 
 
 def models(
-    scale: Annotated[int, typer.Option(help="of the baselines and untrained networks")] = 4,
+    scale: Annotated[int, typer.Option(min=1, help="of the baselines and untrained networks")] = 4,
     folder: Annotated[Path, typer.Option(help="where model folders lie")] = Path("models"),
     json_: Annotated[bool, typer.Option("--json", help="print JSON on stdout")] = False,
 ) -> None:
@@ -19,10 +19,16 @@ def models(
 
     found: list[dict[str, Any]] = []
     for name in MODELS:
-        generator = build(name, scale=scale)
+        try:
+            generator = build(name, scale=scale)
+        except SuperresError as error:  # networks that double have no x3
+            typer.echo(f"skipped: {error}", err=True)
+            continue
         source = "baseline" if name in BASELINES else "network (untrained)"
         found.append(_facts(name, generator.info, parameter_count(generator), source))
     for path in sorted(folder.glob("**/model.json")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue  # a folder that is being written
         try:
             model = load_model(path.parent)
         except SuperresError as error:

@@ -12,7 +12,10 @@ def package(
     bento: Annotated[Path, typer.Option(help="exported bento")] = Path("models/superres.bento"),
     report: Annotated[Path, typer.Option(help="where package.json goes")] = Path("reports"),
     check: Annotated[
-        Path | None, typer.Option(help="serve the bento and upscale this picture with it")
+        Path | None,
+        typer.Option(
+            help="serve the bento and upscale this picture with it", exists=True, dir_okay=False
+        ),
     ] = None,
 ) -> None:
     """Build the bento from bentofile.yaml; with --check, serve it and send it a picture."""

@@ -20,10 +20,12 @@ def promote(
 ) -> None:
     """Judge a challenger; on a pass it becomes the champion, on disk and in the registry.
 
-    Exit code 0 also when the challenger is refused and a champion stays; 1 when there is none.
+    Exit code 0 also when the challenger is refused and a champion stays; 1 when it is refused and
+    there is none.
     """
     from superres.config import load_params
-    from superres.promote import Contest, promote as run
+    from superres.promote import Contest
+    from superres.promote import promote as run
 
     known = load_params(params)
     champion.parent.mkdir(parents=True, exist_ok=True)
@@ -33,4 +35,4 @@ def promote(
         )
         outcome = run(contest, model)
     typer.echo(outcome.text, err=True)
-    raise typer.Exit(0 if outcome.has_champion else 1)
+    raise typer.Exit(1 if outcome.failed else 0)

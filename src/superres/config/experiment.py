@@ -68,7 +68,7 @@ class Watched(Frozen):
     def _mode_is_of_the_metric(self) -> "Watched":
         wanted = "min" if self.metric == "mse" else "max"
         if self.mode != wanted:
-            raise ValueError(f"a better model has a {wanted}imal {self.metric}: mode {wanted}")
+            raise ValueError(f"metric '{self.metric}' needs mode '{wanted}'")
         return self
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from superres.config import Source
-from superres.data.atomic import partial_name
+from superres.atomic import partial_name
 from superres.data.catalog import resolve
 from superres.data.origins import Wanted, is_right, locate
 from superres.data.sources import SOURCE_FILE, RawFile, RawSource, write_source

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from superres.data.atomic import replaced_folder
+from superres.atomic import replaced_folder
 from superres.data.clips import Bad, read_frames, write_quarantine
 from superres.data.manifest import Row, write_manifest
 from superres.data.packing import Pack, write_facts

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from superres.data.atomic import write_text
+from superres.atomic import write_text
 from superres.data.splits import Split
 from superres.errors import DataError
 

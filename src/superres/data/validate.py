@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from superres.data.atomic import write_text
+from superres.atomic import write_text
 from superres.data.checks import Check, ValidationReport
 from superres.data.manifest import REBUILD, Row, read_manifest, read_pack
 from superres.data.pixel_checks import check_pixels

@@ -63,6 +63,9 @@ def _construct(
         raise ModelError(
             f"{role} '{name}': unknown option {', '.join(unknown)}; accepted: {', '.join(accepted)}"
         )
+    scale = options.get("scale", 1)
+    if not isinstance(scale, int) or scale < 1:
+        raise ModelError(f"{role} '{name}': scale {scale!r}; accepted: whole numbers from 1")
     try:
         return known[name](**options)
     except (TypeError, ValueError, IndexError, ArithmeticError, RuntimeError) as error:

@@ -22,12 +22,6 @@ class ModelInfo:
     multiple_of: int = 1  # height and width must be multiples of this
     minimum: int = 1  # smallest height and width
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.scale, int) or self.scale < 1:
-            raise ModelError(
-                f"model '{self.name}': scale {self.scale!r}; accepted: whole numbers from 1"
-            )
-
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""
         return asdict(self)

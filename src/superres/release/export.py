@@ -3,27 +3,67 @@
 import contextlib
 import io
 import logging
+import tempfile
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from superres.atomic import partial_name
 from superres.checkpoint import Model
-from superres.errors import ConfigError
+from superres.errors import ConfigError, ModelError
+from superres.images import to_pixels
+from superres.images.picture import Pixels
+from superres.inference.backends import Backend, OnnxBackend, TorchBackend
+from superres.inference.tiled import Core, TiledNetwork
 from superres.inference.upscaler import Upscaler
+from superres.release.gate import MAX_DIFFERENCE
 
 log = logging.getLogger(__name__)
 
 OPSET = 20
+SHAPES = ((1, 24, 24), (2, 17, 41), (1, 64, 33), (1, 1, 1), (3, 5, 90))  # batch, height, width
 
 
 def export_onnx(model: Model, path: Path) -> Path:
-    """Write `model` as ONNX: input "lr" (n, 3, h, w), output "sr", float32 in [0, 1]."""
+    """Write `model` as ONNX: input "lr" (n, 3, h, w), output "sr", float32 in [0, 1].
+
+    Raises ConfigError without the exporter's libraries, ModelError for a network it cannot write.
+    """
+    if find_spec("onnx") is None or find_spec("onnxscript") is None:
+        raise ConfigError("export needs onnx and onnxscript: install superres[serve].")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = partial_name(path)
     try:
-        import onnxscript  # noqa: F401 - torch's exporter needs it and says so badly
-    except ImportError:
-        raise ConfigError("export needs onnx and onnxscript: install superres[serve].") from None
+        _export(model, staging)
+        staging.replace(path)
+    except Exception as error:  # the exporter raises whatever its passes raise
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(f"{model.version} cannot be exported to {path}: {reason}") from error
+    finally:
+        staging.unlink(missing_ok=True)
+    return path
+
+
+def export_checked(model: Model, path: Path) -> int:
+    """Export as export_onnx and return the worst difference from torch in grey levels.
+
+    Raises ModelError, and leaves `path` as it was, when they differ by more than the gate accepts.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+        fresh = export_onnx(model, Path(folder) / path.name)
+        worst = export_difference(model, fresh)
+        if worst > MAX_DIFFERENCE:
+            raise ModelError(f"{path}: differs from torch by {worst} grey levels; not written.")
+        fresh.replace(path)
+    return worst
+
+
+def _export(model: Model, path: Path) -> None:
     side = max(16, model.info.minimum, model.info.multiple_of)
     example = torch.rand(2, 3, side, side + model.info.multiple_of)
     dimension = torch.export.Dim
@@ -34,14 +74,13 @@ def export_onnx(model: Model, path: Path) -> Path:
             3: dimension("w", min=1, max=65535),
         }
     }
-    staging = path.with_name(f".{path.name}.partial")
     quiet = io.StringIO()  # the exporter prints its steps
     with warnings.catch_warnings(), contextlib.redirect_stdout(quiet):
         warnings.simplefilter("ignore")  # of the exporter's own making, about its own future
         torch.onnx.export(
             model.generator.eval().float().cpu().to(memory_format=torch.contiguous_format),
             (example,),
-            staging,
+            path,
             dynamo=True,
             dynamic_shapes=shapes,
             input_names=["lr"],
@@ -50,36 +89,40 @@ def export_onnx(model: Model, path: Path) -> Path:
             external_data=False,
             verbose=False,
         )
-    staging.replace(path)
-    return path
 
 
-def export_difference(model: Model) -> int:
-    """Return the worst difference in grey levels between exported and torch, odd sizes included.
+def export_difference(model: Model, path: Path) -> int:
+    """Return the worst difference in grey levels between the export at `path` and torch.
 
-    `model.folder` must hold model.onnx.
+    Batches, odd sizes and a single pixel are among the pictures compared.
     """
-    torch_form = Upscaler(model, backend="torch", device="cpu")
-    onnx_form = Upscaler(model, backend="onnx", device="cpu")
+    torch_form, onnx_form = TorchBackend(model, "cpu"), OnnxBackend(path)
     worst = 0
-    for height, width in ((24, 24), (17, 41), (64, 33), (1, 1), (5, 90)):
-        lr = _noise(height, width)
-        worst = max(worst, _difference(torch_form.pixels(lr), onnx_form.pixels(lr)))
+    for shape in SHAPES:
+        lr = _noise(*shape)
+        pairs = zip(_result(torch_form, model, lr), _result(onnx_form, model, lr), strict=True)
+        worst = max(worst, *(_difference(a, b) for a, b in pairs))
     return worst
+
+
+def _result(backend: Backend, model: Model, lr: Pixels) -> list[Pixels]:
+    cores: list[Core] = []
+    TiledNetwork(backend, model.info, tile=0).run(lr, cores.append)
+    return [to_pixels(torch.from_numpy(sr)) for sr in cores[0].sr]
 
 
 def tiled_difference(model: Model) -> int:
     """Return the worst difference in grey levels between small tiles and the whole picture."""
-    lr = _noise(97, 131)
+    (lr,) = _noise(1, 97, 131)
     whole = Upscaler(model, tile=0, backend="torch", device="cpu").pixels(lr)
     tiled = Upscaler(model, tile=32, backend="torch", device="cpu").pixels(lr)
     return _difference(whole, tiled)
 
 
-def _noise(height: int, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _noise(batch: int, height: int, width: int) -> NDArray[np.uint8]:
     random = np.random.default_rng(height * 1000 + width)
-    return random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return random.integers(0, 256, (batch, height, width, 3), dtype=np.uint8)
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> int:  # type: ignore[type-arg]
+def _difference(a: Pixels, b: Pixels) -> int:
     return int(np.abs(a.astype(np.int32) - b.astype(np.int32)).max())

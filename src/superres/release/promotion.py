@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from superres.atomic import write_text
 from superres.checkpoint import Model, load_model
 from superres.config import Params
@@ -20,6 +22,8 @@ from superres.release.export import export_difference, export_onnx, tiled_differ
 from superres.release.gate import Figures, Verdict, judge
 
 log = logging.getLogger(__name__)
+
+EXPORT = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,13 @@ def best_of(scores: dict[str, Any], names: Sequence[str]) -> str:
 
 
 def stage(trained: Path, staging: Path) -> Model:
-    """Copy a trained model folder and add its exported form."""
+    """Copy a trained model folder and add its exported form, when it can be exported."""
     shutil.copytree(trained, staging, dirs_exist_ok=True)
-    model = load_model(staging)
-    export_onnx(model, staging / "model.onnx")
+    (staging / EXPORT).unlink(missing_ok=True)
+    try:
+        export_onnx(load_model(staging), staging / EXPORT)
+    except ModelError as error:  # a rule of the gate tells it
+        log.warning("%s", error)
     return load_model(staging)
 
 
@@ -74,16 +81,19 @@ def measure(models: dict[str, Model], on: Ground) -> dict[str, Figures]:
     found = {}
     for name, model in models.items():
         rows = evaluate(name, upscalers[name], on.pairs, on.shave)
-        exported = model.folder is not None and (model.folder / "model.onnx").is_file()
+        export = model.folder / EXPORT if model.folder is not None else None
         found[name] = Figures(
             version=model.version,
             data_sha256=on.data_sha256,
             protocol=on.protocol,
             scores=means(rows)[name],
+            colour_shift=float(np.max([row.colour_shift for row in rows])),  # NaN stays NaN
             parameters=parameter_count(model.generator),
             ms=spent[name],
             tiled_difference=tiled_difference(model),
-            export_difference=export_difference(model) if exported else None,
+            export_difference=export_difference(model, export)
+            if export is not None and export.is_file()
+            else None,
         )
     return found
 

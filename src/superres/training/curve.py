@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from superres.atomic import write_text
+
 if TYPE_CHECKING:
     from superres.training.run import Result
 
@@ -26,18 +28,11 @@ def write_curve(log: Path, path: Path) -> None:
         values = [steps[step].get(name.replace("_", "/", 1)) for name in COLUMNS[1:]]
         if any(value is not None for value in values):
             writer.writerow([step, *("" if value is None else f"{value:.6g}" for value in values)])
-    _replace(path, text.getvalue())
+    write_text(path, text.getvalue())
 
 
 def write_result(result: "Result", path: Path) -> None:
     """Write the validation figures and weights' digest of a finished run as JSON."""
     figures = {key.removeprefix("val/"): round(value, 6) for key, value in result.metrics.items()}
     content = {"steps": result.steps, "weights": result.weights, **figures}
-    _replace(path, json.dumps(content, indent=2) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.with_suffix(".partial")
-    staging.write_text(text, encoding="utf-8")
-    staging.replace(path)
+    write_text(path, json.dumps(content, indent=2) + "\n")

@@ -79,13 +79,11 @@ def _from_file(path: Path) -> FeatureNetwork:
 def _filled(state: dict[str, Any], origin: str) -> FeatureNetwork:
     wanted = {name: value for name, value in state.items() if name.startswith("features.")}
     try:
-        narrowed = VGG19[0] // len(wanted["features.0.weight"])
-        network = FeatureNetwork(max(1, narrowed), origin)
+        filters = len(wanted["features.0.weight"])  # 64, fewer in a network trained here
+        network = FeatureNetwork(max(1, 64 // filters), origin)
         network.load_state_dict(wanted)
-    except KeyError as error:
-        raise ModelError(f"VGG19 weights from {origin} do not fit: no {error}") from None
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"VGG19 weights from {origin} do not fit: {error}") from None
+    except (LookupError, ArithmeticError, TypeError, RuntimeError) as error:
+        raise ModelError(f"VGG19 weights from {origin} do not fit: {error!r}") from None
     return network
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from superres.atomic import write_text
+
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
@@ -78,9 +80,7 @@ class JsonlTracker:
         self.folder = run.folder
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = _lines_until(self._path, run.step) if run.resume else []
-        staging = self._path.with_suffix(".partial")
-        staging.write_text("".join(kept), encoding="utf-8")
-        staging.replace(self._path)
+        write_text(self._path, "".join(kept))
         if not kept:
             self._write("start", name=run.name, params=run.params, tags=run.tags)
 
@@ -149,25 +149,23 @@ class ProgressFile:
     def __init__(self, folder: Path, steps: int) -> None:
         self.path = folder / "progress.json"
         self.steps = steps
-        self._last = 0.0
+        self._latest: dict[str, Any] = {"step": 0, "steps": steps, "phase": 0}
+        self._written = 0.0
 
-    def write(self, step: int, *, phase: int, eta_seconds: float, status: str = "running") -> None:
-        """Replace the file; a status other than "running" is always written."""
-        now = time.monotonic()
-        if status == "running" and now - self._last < 1:
-            return
-        self._last = now
-        content = {
-            "step": step,
-            "steps": self.steps,
-            "phase": phase,
-            "eta_seconds": round(eta_seconds, 1),
-            "status": status,
-        }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        staging = self.path.with_suffix(".partial")
-        staging.write_text(json.dumps(content), encoding="utf-8")
-        staging.replace(self.path)
+    def write(self, step: int, *, phase: int, eta_seconds: float) -> None:
+        """Say where the run stands."""
+        self._latest |= {"step": step, "phase": phase, "eta_seconds": round(eta_seconds, 1)}
+        if time.monotonic() - self._written >= 1:
+            self._replace("running")
+
+    def end(self, status: str) -> None:
+        """Say how the run ended: done, interrupted or failed."""
+        self._latest["eta_seconds"] = 0.0
+        self._replace(status)
+
+    def _replace(self, status: str) -> None:
+        self._written = time.monotonic()
+        write_text(self.path, json.dumps({**self._latest, "status": status}))
 
 
 def _lines_until(path: Path, step: int) -> list[str]:

@@ -9,9 +9,9 @@ import torch
 
 from superres.checkpoint import previous_state, save_model
 from superres.config import Experiment, Params, resolve_budget
-from superres.data.manifest import data_hash
+from superres.data.manifest import REBUILD, data_hash, read_pack
 from superres.data.sampler import Sampler
-from superres.errors import ConfigError
+from superres.errors import ConfigError, DataError
 from superres.losses import FeatureNetwork, needs_features
 from superres.models import build
 from superres.training.card import training_card
@@ -70,11 +70,7 @@ def train(
     KeyboardInterrupt (state saved) on SIGTERM or SIGINT, SuperresError for the caller's faults.
     """
     experiment = resolve_budget(experiment, params.budget)
-    if experiment.model["scale"] != params.scale:
-        raise ConfigError(
-            f"experiment '{name}' is for scale {experiment.model['scale']}, params.yaml says "
-            f"{params.scale}: change one of them."
-        )
+    _require_one_scale(name, experiment, params, place.pack)
     job = Job(name, experiment, params, place.pack, _key(name, experiment, params, place.pack))
     if params.training.threads:
         torch.set_num_threads(params.training.threads)
@@ -98,10 +94,22 @@ def train(
         tracker.finish("KILLED", None)
         raise
     except BaseException:
+        progress.end("failed")
         tracker.finish("FAILED", None)
         raise
     _end(trainer, progress, tracker, result)
     return result
+
+
+def _require_one_scale(name: str, experiment: Experiment, params: Params, pack: Path) -> None:
+    scale, packed = experiment.model["scale"], read_pack(pack)["scale"]
+    if scale != params.scale:
+        raise ConfigError(
+            f"experiment '{name}' is for scale {scale}, params.yaml says {params.scale}: change "
+            "one of them."
+        )
+    if packed != scale:
+        raise DataError(f"{pack}: pairs for scale {packed}, wanted {scale}. {REBUILD}")
 
 
 def _key(name: str, experiment: Experiment, params: Params, pack: Path) -> str:
@@ -183,6 +191,7 @@ def _end(trainer: Trainer, progress: ProgressFile, tracker: Tracker, result: Res
     final = {name.replace("val/", "final/"): value for name, value in result.metrics.items()}
     tracker.metrics(result.steps, {**final, "seconds": result.seconds})
     tracker.finish("FINISHED", result.model)
-    progress.write(result.steps, phase=phase, eta_seconds=0, status="done")
+    progress.write(result.steps, phase=phase, eta_seconds=0)
+    progress.end("done")
     for file in (trainer.setting.state, previous_state(trainer.setting.state)):
         file.unlink(missing_ok=True)

@@ -66,8 +66,7 @@ class Trainer:
         self.standing = Standing()
         self.best_weights: Weights | None = None
         self.latest: dict[str, float] = {}  # newest validation
-        self._sums: dict[str, torch.Tensor] = {}
-        self._count = 0
+        self._sums: dict[str, torch.Tensor] = {}  # of each figure since the last log: sum, count
 
     def resume(self) -> bool:
         """Take the newest valid state; False when there is none."""
@@ -76,11 +75,11 @@ class Trainer:
             return False
         self.networks.restore(state["networks"])
         self.sampler.restore(state["sampler"])
-        torch.set_rng_state(state["torch_random"])
+        _set_random(state["random"], self.setting.device)
         self.standing = Standing(**state["standing"])
         self.best_weights = state["best_weights"]
         self.latest = state["latest"]
-        self._sums, self._count = state["sums"], state["count"]
+        self._sums = state["sums"]
         return True
 
     def state(self) -> dict[str, Any]:
@@ -89,12 +88,11 @@ class Trainer:
             "key": self.setting.key,
             "networks": self.networks.state(),
             "sampler": self.sampler.state(),
-            "torch_random": torch.get_rng_state(),
+            "random": _random(self.setting.device),
             "standing": dict(vars(self.standing)),
             "best_weights": self.best_weights,
             "latest": self.latest,
             "sums": self._sums,
-            "count": self._count,
         }
 
     def run(
@@ -125,44 +123,42 @@ class Trainer:
                 if due(step, self.setting.params.state_every, steps) or interrupt.asked:
                     save_state(self.setting.state, self.state())
                 if interrupt.asked and step < steps:
-                    progress.write(step, phase=index, eta_seconds=0, status="interrupted")
+                    progress.end("interrupted")
                     raise KeyboardInterrupt(f"interrupted at step {step}; the state is saved")
         return self._kept()
 
     def _step(self, update: Update, phase: Phase, tracker: Tracker) -> None:
         rate = self.networks.set_rates(self.standing.step, phase)
         losses = update(lambda: self.sampler.batch(self.experiment.batch_size))
-        self._guard(losses)
-        for name, value in losses.items():
-            self._sums[name] = self._sums.get(name, torch.zeros(())) + value.cpu().double()
-        self._count += 1
+        if self._is_finite(losses):
+            for name, value in losses.items():
+                added = torch.tensor([float(value), 1.0], dtype=torch.float64)
+                self._sums[name] = self._sums.get(name, torch.zeros_like(added)) + added
         self.standing.step += 1
         step, params = self.standing.step, self.setting.params
         if due(step, params.log_every, self.experiment.steps):
-            means = {
-                f"train/{name}": float(total) / self._count for name, total in self._sums.items()
-            }
-            finite = {name: value for name, value in means.items() if math.isfinite(value)}
-            tracker.metrics(step, finite | {"learning_rate": rate})
-            self._sums, self._count = {}, 0
+            means = {f"train/{name}": float(s[0] / s[1]) for name, s in self._sums.items()}
+            tracker.metrics(step, means | {"learning_rate": rate})
+            self._sums = {}
         if due(step, params.validate_every, self.experiment.steps):
             self._validate(tracker)
 
-    def _guard(self, losses: dict[str, torch.Tensor]) -> None:
-        """Count updates that changed nothing because the loss was not finite; stop after many."""
-        if all(bool(torch.isfinite(value)) for value in losses.values()):
-            self.standing.skipped = 0
-            return
-        self.standing.skipped += 1
+    def _is_finite(self, losses: dict[str, torch.Tensor]) -> bool:
+        """Count updates that changed nothing because a loss was not finite; stop after many."""
         bad = sorted(name for name, value in losses.items() if not torch.isfinite(value))
+        if not bad:
+            self.standing.skipped = 0
+            return True
+        self.standing.skipped += 1
         step = self.standing.step + 1
-        log.warning("step %d: loss %s is not finite; the update is skipped", step, bad)
+        log.warning("step %d: %s is not finite; the update is skipped", step, bad)
         if self.standing.skipped > self.experiment.max_skipped:
             raise ModelError(
                 f"training diverged: {bad} not finite in {self.standing.skipped} updates in a row, "
                 f"up to step {step}. Lower optimizer.learning_rate, set grad_clip (as 1.0), or "
                 "lengthen the first phase without 'adversarial'."
             )
+        return False
 
     def _validate(self, tracker: Tracker) -> None:
         scored = self.networks.scored
@@ -178,11 +174,9 @@ class Trainer:
             if value is not None and _better(value, self.standing.best, keep.best.mode):
                 self.standing.best, self.standing.best_step = value, self.standing.step
                 self.best_weights = _copied(scored.state_dict())
-        if stop is not None:
-            value = self.latest.get(f"val/{stop.metric}")
-            if value is not None and _better(
-                value, self.standing.watched, stop.mode, stop.min_delta
-            ):
+        value = self.latest.get(f"val/{stop.metric}") if stop is not None else None
+        if stop is not None and value is not None:
+            if _better(value, self.standing.watched, stop.mode, stop.min_delta):
                 self.standing.watched, self.standing.stale = value, 0
             else:
                 self.standing.stale += 1
@@ -200,6 +194,18 @@ def _better(value: float, than: float | None, mode: str, delta: float = 0.0) -> 
     if than is None:
         return True
     return value > than + delta if mode == "max" else value < than - delta
+
+
+def _random(device: str) -> list[torch.Tensor]:
+    """Return the random states that dropout and the like draw from."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.startswith("cuda") else states
+
+
+def _set_random(states: list[torch.Tensor], device: str) -> None:
+    torch.set_rng_state(states[0])
+    if device.startswith("cuda") and len(states) > 1:  # the state may come from a CPU
+        torch.cuda.set_rng_state(states[1], device)
 
 
 def _copied(weights: Weights) -> Weights:

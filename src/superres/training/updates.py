@@ -59,10 +59,12 @@ class Supervised:
         total = torch.stack([self.phase.losses[name] * value for name, value in losses.items()])
         loss = total.sum()
         networks = self.networks
-        _step(loss, networks.optimizer, networks.generator, networks.experiment.grad_clip)
-        networks.average()
+        clip = networks.experiment.grad_clip
+        norm = _step(loss, networks.optimizer, networks.generator, clip)
+        if torch.isfinite(norm):
+            networks.average()
         named = {name: value.detach() for name, value in losses.items()}
-        return {"loss": loss.detach(), **named}
+        return {"loss": loss.detach(), "gradient": norm, **named}
 
 
 class Adversarial(Supervised):
@@ -83,7 +85,7 @@ class Adversarial(Supervised):
                 made = networks.generator(batch.lr)
             real, fake = critic(batch.hr), critic(made)
             told = sides.discriminator(real, fake, game.label_smoothing)
-            _step(told, critic_optimizer, critic, networks.experiment.grad_clip)
+            norm = _step(told, critic_optimizer, critic, networks.experiment.grad_clip)
         batch = draw() if game.d_steps > 1 else batch
         critic.requires_grad_(False)  # the generator's gradient passes through, weights stay
         sr = networks.generator(batch.lr)
@@ -92,6 +94,7 @@ class Adversarial(Supervised):
         named = self._finish(losses)
         return named | {
             "discriminator": told.detach(),
+            "d_gradient": norm,
             "d_real": real.detach().sigmoid().mean(),
             "d_fake": fake.detach().sigmoid().mean(),
         }
@@ -99,12 +102,16 @@ class Adversarial(Supervised):
 
 def _step(
     loss: torch.Tensor, optimizer: torch.optim.Optimizer, network: nn.Module, clip: float | None
-) -> None:
-    """Follow the gradient of `loss` once; a loss that is not finite changes nothing."""
+) -> torch.Tensor:
+    """Follow the gradient of `loss` once and return its norm; not finite: nothing is changed."""
     optimizer.zero_grad(set_to_none=True)
     if not torch.isfinite(loss):
-        return
+        return loss.detach()
     loss.backward()  # type: ignore[no-untyped-call]
-    if clip is not None:
-        nn.utils.clip_grad_norm_(network.parameters(), clip)
-    optimizer.step()
+    learned = list(network.parameters())
+    norm = nn.utils.get_total_norm([one.grad for one in learned if one.grad is not None])
+    if torch.isfinite(norm):
+        if clip is not None:
+            nn.utils.clip_grads_with_norm_(learned, clip, norm)
+        optimizer.step()
+    return norm

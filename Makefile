@@ -20,6 +20,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DVC_NO_ANALYTICS = 1
 export GX_ANALYTICS_ENABLED = false
 export GRADIO_ANALYTICS_ENABLED = False
+export PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE = \
+  prefect.server.concurrency.lease_storage.filesystem
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS = 120
 
 .DEFAULT_GOAL := help

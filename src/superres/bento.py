@@ -18,6 +18,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from superres.atomic import write_text
 from superres.checkpoint import load_model
@@ -47,7 +48,7 @@ def build(champion: Path, bento: Path, report: Path, home: Path = HOME) -> str:
     tag = str(found[-1])
     bento.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bento-", dir=bento.parent) as folder:
-        staging = Path(folder) / bento.name
+        staging = Path(folder).resolve() / bento.name  # a relative path is taken from /
         _bentoml(["export", tag, str(staging)], home)
         staging.replace(bento)
     content = {"champion": model.version, "service": tag.partition(":")[0]}
@@ -108,7 +109,7 @@ def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     until = time.monotonic() + STARTUP_SECONDS
     while time.monotonic() < until and server.poll() is None:
         try:
-            with urllib.request.urlopen(address, timeout=5) as answer:
+            with _open(address, 5) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
@@ -117,6 +118,12 @@ def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     code = server.poll()
     how = f"did not become ready in {STARTUP_SECONDS} s" if code is None else f"ended with {code}"
     raise ModelError(f"the bento {how}:\n{said}")
+
+
+def _open(request: str | urllib.request.Request, timeout: float) -> Any:
+    """Ask this machine's server, whatever proxy the environment names."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return direct.open(request, timeout=timeout)
 
 
 def upscale(address: str, picture: Path) -> tuple[bytes, dict[str, str]]:
@@ -134,7 +141,7 @@ def upscale(address: str, picture: Path) -> tuple[bytes, dict[str, str]]:
         method="POST",
     )
     try:
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with _open(request, 120) as answer:
             headers = {name.lower(): value for name, value in answer.headers.items()}
             return answer.read(), headers
     except urllib.error.HTTPError as error:

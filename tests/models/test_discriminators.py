@@ -1,5 +1,7 @@
 """SRGAN's critic takes patches of any size."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -55,7 +57,7 @@ def test_dropout_acts_in_training_only() -> None:
 def test_parameters_are_those_of_the_paper_on_six_by_six_maps() -> None:
     """Eight 3x3 convolutions, seven with batch norm, two dense layers (Ledig et al., 2017)."""
     widths = [3, 4, 4, 8, 8, 16, 16, 32, 32]
-    pairs = list(zip(widths, widths[1:], strict=False))
+    pairs = list(pairwise(widths))
     convolutions = sum((before * 9 + 1) * after for before, after in pairs)
     norms = sum(2 * after for after in widths[2:])
     dense = (32 * 36 + 1) * 8 + 8 + 1

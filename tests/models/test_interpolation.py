@@ -90,7 +90,7 @@ def test_baselines_have_nothing_to_learn(name: str) -> None:
 
 
 def test_an_unknown_kernel_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ModelError, match="'sinc'.*bicubic.*lanczos"):
+    with pytest.raises(ModelError, match=r"'sinc'.*bicubic.*lanczos"):
         Interpolation(kernel="sinc")
 
 

@@ -20,8 +20,8 @@ class TestSRResNet(GeneratorSpecification):
         {"scale": 2, **SLIM},
         {"scale": 4, **SLIM, "upsampler": "resize_conv"},
         {"scale": 4, **SLIM, **PLAIN, "init": "icnr"},
-        {"scale": 8, **SLIM, "blocks": 0, "upsampler": "resize_conv", **PLAIN},
-        {"scale": 4, "blocks": 16, "channels": 2},
+        {"scale": 8, "blocks": 0, "channels": 4, "upsampler": "resize_conv", **PLAIN},
+        {"scale": 2, "blocks": 16, "channels": 2},
     ]
 
 

@@ -129,7 +129,9 @@ class Experiment(Frozen):
         if not isinstance(scale, int) or scale < 1:
             raise ValueError("'model' needs an integer 'scale' from 1")
         if self.hr_patch % scale:
-            raise ValueError(f"hr_patch {self.hr_patch} is not a multiple of the model's scale")
+            raise ValueError(
+                f"hr_patch {self.hr_patch} is not a multiple of the model's scale {scale}"
+            )
         if self.discriminator is None and any(phase.adversarial for phase in self.phases):
             raise ValueError("an adversarial phase needs a 'discriminator'")
         return self

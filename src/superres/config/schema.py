@@ -45,30 +45,48 @@ def parse(kind: type[Value], content: dict[str, Any], origin: Path | str) -> Val
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        # A list whose items are faulty is also reported as too short: the items say it better.
-        found = [
-            fault
-            for fault in error.errors(include_url=False)
-            if not (fault["type"] == "too_short" and fault["input"])
+        faults = [(_keys(content, fault), fault) for fault in error.errors(include_url=False)]
+        told = [
+            _explain(kind, keys, fault)
+            for keys, fault in faults
+            if not _is_said_better(keys, fault, [others for others, _ in faults])
         ]
-        faults = [_explain(kind, fault) for fault in found]
-        raise ConfigError("\n".join(f"{origin}: {fault}" for fault in faults)) from None
+        raise ConfigError("\n".join(f"{origin}: {fault}" for fault in told)) from None
 
 
-def _explain(kind: type[Frozen], fault: Any) -> str:
-    location = [str(part) for part in fault["loc"]]
+def _keys(content: Any, fault: Any) -> list[str]:
+    """Return the keys that lead to a fault, without pydantic's names of a union's members."""
+    keys = []
+    for part in fault["loc"]:
+        is_index = isinstance(content, list | tuple) and isinstance(part, int)
+        if (is_index and part < len(content)) or (isinstance(content, dict) and part in content):
+            keys.append(str(part))
+            content = content[part]
+    return [*keys, str(fault["loc"][-1])] if fault["type"] == "missing" else keys
+
+
+def _is_said_better(keys: list[str], fault: Any, others: list[list[str]]) -> bool:
+    """Tell whether a list is called too short, or a choice wrong, for what is wrong inside it."""
+    inside = any(len(one) > len(keys) and one[: len(keys)] == keys for one in others)
+    return inside and fault["type"] in ("too_short", "literal_error")
+
+
+def _explain(kind: type[Frozen], keys: list[str], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         owner = _owner(kind, fault["loc"][:-1])
         accepted = sorted(owner.model_fields) if owner else []
-        close = difflib.get_close_matches(location[-1], accepted, n=1)
+        close = difflib.get_close_matches(keys[-1], accepted, n=1)
         hint = f" Did you mean '{close[0]}'?" if close else ""
-        where = f" in '{'.'.join(location[:-1])}'" if location[:-1] else ""
-        return f"unknown key '{location[-1]}'{where}; accepted: {', '.join(accepted)}.{hint}"
+        where = f" in '{'.'.join(keys[:-1])}'" if keys[:-1] else ""
+        return f"unknown key '{keys[-1]}'{where}; accepted: {', '.join(accepted)}.{hint}"
     if fault["type"] == "missing":
-        return f"key '{'.'.join(location)}' is missing."
+        return f"key '{'.'.join(keys)}' is missing."
+    message = fault["msg"].removeprefix("Value error, ")
+    if not keys:
+        return f"{message}."
     found = repr(fault["input"])
     shown = found if len(found) < 80 else found[:77] + "..."
-    return f"key '{'.'.join(location)}': {fault['msg']}; found {shown}."
+    return f"key '{'.'.join(keys)}': {message}; found {shown}."
 
 
 def _owner(kind: type[Frozen], location: tuple[int | str, ...]) -> type[Frozen] | None:

@@ -238,7 +238,7 @@ def test_the_bento_serves_far_from_its_source(tmp_path: Path) -> None:
     assert packed == {"superres", "models", "params.yaml", "bentofile.yaml"}
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with server(python, "superres:latest", elsewhere, env) as client:
+    with server(python, "super-resolution:latest", elsewhere, env) as client:
         response = client.post("/upscale", files={"image": png_of(noise(10, 10))})
         assert response.headers["x-superres-version"] == "11"
         assert images.decode(response.content).width == 30

@@ -6,6 +6,7 @@ A model folder holds model.safetensors, model.json (facts and provenance) and RE
 import json
 import logging
 import os
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,9 @@ def _read(folder: Path) -> Model:
             raise ValueError(f"format {content['format']}, this version reads {FORMAT}")
         info = ModelInfo.from_dict(content["info"])
         provenance = dict(content["provenance"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        generator = build(info.name, **info.options)
+    except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
         raise ModelError(f"{folder}/model.json: cannot be read ({error!r}).") from None
-    generator = build(info.name, **info.options)
     try:
         weights = load_file(str(folder / "model.safetensors"))
         generator.load_state_dict(weights)
@@ -124,7 +125,7 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
         if not candidate.is_file():
             continue
         try:
-            state = torch.load(candidate, map_location="cpu", weights_only=True)
+            state = _read_state(candidate)
         except Exception as error:  # a torn file fails in many ways, all of them mean: not valid
             log.warning("%s: not a valid state, passed over (%s)", candidate, error)
             continue
@@ -133,3 +134,11 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
             continue
         return state
     return None
+
+
+def _read_state(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()  # torch.load itself takes tensors unchecked
+    if damaged is not None:
+        raise ValueError(f"wrong checksum of {damaged}")
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -16,6 +16,10 @@ from superres.serving.models import Models, find_root
 from superres.serving.routes import create_app
 from superres.serving.runtime import Runtime
 
+# Not the package's name: `bentoml serve superres:latest` would look for an attribute of the installed
+# package first and, having imported that, serve its code instead of the bento's.
+NAME = "super-resolution"
+
 app = create_app()
 
 # One worker: it has threads of its own and one table of videos; more machines, more replicas.
@@ -28,7 +32,7 @@ CONFIG: Any = {
 
 
 @bentoml.asgi_app(app, path="/")
-@bentoml.service(name="superres", **CONFIG)
+@bentoml.service(name=NAME, **CONFIG)
 class SuperRes:
     """Super-resolution of pictures and videos.
 

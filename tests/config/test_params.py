@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from superres.config import Params, load_params
+from superres.config import load_params
 from superres.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +33,6 @@ def fault(path: Path, *overrides: str) -> str:
 
 def test_the_file_of_this_project_loads() -> None:
     params = load_params(ROOT / "params.yaml")
-    assert params.scale == 4
-    assert "srgan-mse" in params.experiments
     for name in params.experiments:
         assert (ROOT / "experiments" / f"{name}.yaml").is_file()
 
@@ -151,11 +149,3 @@ def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
 def test_yaml_cannot_run_code(file: Path) -> None:
     file.write_text(SMALL + "seed: !!python/object/apply:os.getpid []\n")
     assert "not valid YAML" in fault(file)
-
-
-def test_the_documented_defaults_are_those_of_the_file() -> None:
-    """What params.yaml spells out and leaves at its default says so truthfully."""
-    defaults = Params.model_validate({"experiments": ["a"], "data": {"sources": [{"name": "a"}]}})
-    params = load_params(ROOT / "params.yaml")
-    for section in ("serving", "gate", "evaluation", "perceptual", "tracking"):
-        assert getattr(params, section) == getattr(defaults, section)

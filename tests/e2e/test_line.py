@@ -37,11 +37,16 @@ def test_every_run_is_in_mlflow_with_its_metrics_and_lineage(project: Project) -
         runs = dict(store.execute("select name, run_uuid from runs where status = 'FINISHED'"))
         assert set(EXPERIMENTS) <= set(runs)
         for name in EXPERIMENTS:
-            keys = {row[0] for row in store.execute(
-                "select distinct key from metrics where run_uuid = ?", [runs[name]]
-            )}
+            keys = {
+                row[0]
+                for row in store.execute(
+                    "select distinct key from metrics where run_uuid = ?", [runs[name]]
+                )
+            }
             assert {"train/loss", "val/psnr", "val/ssim", "val/mse", "learning_rate"} <= keys
-            tags = dict(store.execute("select key, value from tags where run_uuid = ?", [runs[name]]))
+            tags = dict(
+                store.execute("select key, value from tags where run_uuid = ?", [runs[name]])
+            )
             assert len(tags["data_sha256"]) == 64
             assert "git_commit" in tags
         alias = store.execute("select alias, version from registered_model_aliases").fetchall()
@@ -180,3 +185,59 @@ def test_a_deployment_trains_through_dvc_on_a_worker(
     assert json.loads(log[-1])["status"] == "FINISHED"
     status = project.run("dvc", "status", "train@srgan-mse")
     assert "up to date" in status.stdout
+
+
+def test_a_cancelled_deployment_stops_the_training_and_leaves_its_state(
+    project: Project, prefect: dict[str, str]
+) -> None:
+    project.edit("experiments/compact-mse.yaml", demo=TINY["compact-mse"] | {"steps": 500_000})
+    command = [sys.executable, "-m", "prefect"]
+    words = ["deployment", "run", "train-srgan/local", "--param", "experiment=compact-mse"]
+    told = subprocess.run(
+        [*command, *words],
+        cwd=project.folder,
+        env=prefect,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    progress = project.folder / "runs/compact-mse/progress.json"
+    _until(lambda: _progress(progress).get("status") == "running", seconds=120)
+    _until(lambda: int(_progress(progress).get("step", 0)) > 20, seconds=60)
+    api = prefect["PREFECT_API_URL"]
+    runs = httpx.post(f"{api}/flow_runs/filter", json={"sort": "START_TIME_DESC"}).json()
+    newest = next(run for run in runs if run["state_type"] == "RUNNING")
+    cancelling = {"state": {"type": "CANCELLING"}, "force": False}
+    httpx.post(f"{api}/flow_runs/{newest['id']}/set_state", json=cancelling).raise_for_status()
+    _until(lambda: _progress(progress).get("status") == "interrupted", seconds=60)
+    state = project.folder / "runs/compact-mse/state.pt"
+    assert state.is_file()
+    assert load_state(state, key=_key(state))["standing"]["step"] > 20
+    _until(lambda: not _alive("superres train compact-mse"), seconds=30)
+    finished = f"{api}/flow_runs/{newest['id']}"
+    _until(lambda: httpx.get(finished).json()["state_type"] == "CANCELLED", seconds=60)
+
+
+def _until(happens: Callable[[], bool], *, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.3)
+
+
+def _progress(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return content
+
+
+def _key(state: Path) -> str:
+    return str(torch.load(state, weights_only=True)["key"])
+
+
+def _alive(words: str) -> bool:
+    return subprocess.run(["pgrep", "-f", words], capture_output=True, check=False).returncode == 0

@@ -70,11 +70,13 @@ def test_every_network_is_exported_for_any_batch_and_size(name: str, tmp_path: P
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
 
 
-def test_the_export_is_what_the_upscaler_then_uses(tmp_path: Path) -> None:
+def test_the_upscaler_can_use_the_export(tmp_path: Path, photo: NDArray[np.uint8]) -> None:
     folder = write_model(tmp_path / "sharp", 0.1)
     assert export_checked(load_model(folder), folder / "model.onnx") <= 1
-    upscaler = Upscaler(load_model(folder), device="cpu")
-    assert upscaler.backend.name == "onnx"
+    upscalers = [Upscaler(load_model(folder), backend=name) for name in ("onnx", "torch")]
+    one, other = (upscaler.pixels(photo).astype(int) for upscaler in upscalers)
+    assert upscalers[0].backend.name == "onnx"
+    assert np.abs(one - other).max() <= 1
 
 
 def test_an_export_of_another_model_is_noticed(tmp_path: Path) -> None:

@@ -120,8 +120,8 @@ def _gather(
     rows = torch.where(turn & 1 > 0, crop.side - 1 - rows, rows)
     columns = torch.where(turn & 2 > 0, crop.side - 1 - columns, columns)
     swap = turn & 4 > 0
-    across = rows.transpose(1, 2), columns.transpose(1, 2)
-    rows, columns = torch.where(swap, across[1], rows), torch.where(swap, across[0], columns)
+    rows = torch.where(swap, rows.transpose(1, 2), rows)
+    columns = torch.where(swap, columns.transpose(1, 2), columns)
     index = (crop.top.view(-1, 1, 1) + rows) * width.view(-1, 1, 1)
     index = offset.view(-1, 1, 1) + (index + crop.left.view(-1, 1, 1) + columns) * 3
     channels = torch.arange(3, device=pixels.device)

@@ -8,6 +8,7 @@ from typing import Any
 from superres.config import GateParams
 
 Scores = Mapping[str, Mapping[str, float]]  # set -> metric -> mean
+TIME = "time as a ratio to bicubic"
 MAX_DIFFERENCE = 1  # grey levels between two ways to compute the same picture
 
 
@@ -127,7 +128,7 @@ def _budgets(challenger: Figures, bicubic: Figures, params: GateParams) -> list[
     ratio = challenger.ms / bicubic.ms if bicubic.ms > 0 else math.inf
     return [
         Check(
-            "time as a ratio to bicubic",
+            TIME,
             ratio <= params.max_ms_ratio_to_bicubic,
             f"{ratio:.1f} ({challenger.ms:.1f} ms against {bicubic.ms:.1f})",
             f"<= {params.max_ms_ratio_to_bicubic:g}",

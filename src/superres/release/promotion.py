@@ -19,7 +19,7 @@ from superres.evaluation import Pair, evaluate, means, milliseconds, packed_pair
 from superres.inference.upscaler import Upscaler
 from superres.models import parameter_count
 from superres.release.export import export_difference, export_onnx, tiled_difference
-from superres.release.gate import Figures, Verdict, judge
+from superres.release.gate import TIME, Figures, Verdict, judge
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +129,12 @@ def write_verdict(verdict: Verdict, outcome: str, report: Path) -> None:
 
 
 def add_to_card(folder: Path, verdict: Verdict) -> None:
-    """Append the gate's table to the model card of a staged folder."""
+    """Append the gate's table to the model card of a staged folder.
+
+    Times are left out: equal models have equal cards, and the registry takes them once.
+    """
     card = folder / "README.md"
-    rows = [f"| {check.rule} | {check.found} | {check.accepted} |" for check in verdict.checks]
+    kept = [check for check in verdict.checks if check.rule != TIME]
+    rows = [f"| {check.rule} | {check.found} | {check.accepted} |" for check in kept]
     table = ["## Gate", "", "| rule | found | accepted |", "|---|---|---|", *rows, ""]
     write_text(card, card.read_text(encoding="utf-8") + "\n" + "\n".join(table))

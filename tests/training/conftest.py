@@ -1,0 +1,48 @@
+"""A small pack that all training tests read, and a tracker that remembers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trainings import small_pack
+
+from superres.training.journal import RunInfo, Status
+
+
+@pytest.fixture(scope="session")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_pack(tmp_path_factory.mktemp("training") / "pairs")
+
+
+class Recorder:
+    """A tracker that keeps what it is told."""
+
+    run_id: str | None = "run-7"
+
+    def __init__(self) -> None:
+        self.started: list[RunInfo] = []
+        self.figures: list[tuple[int, dict[str, float]]] = []
+        self.images: list[tuple[int, str, bytes]] = []
+        self.finished: list[tuple[Status, Path | None]] = []
+
+    def start(self, run: RunInfo) -> None:
+        self.started.append(run)
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        self.figures.append((step, dict(values)))
+
+    def image(self, step: int, name: str, png: bytes) -> None:
+        self.images.append((step, name, png))
+
+    def finish(self, status: Status, model_folder: Path | None) -> None:
+        self.finished.append((status, model_folder))
+
+    def of(self, name: str) -> dict[int, Any]:
+        """Return step -> value of one figure."""
+        return {step: values[name] for step, values in self.figures if name in values}
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()

@@ -10,14 +10,18 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from e2e.conftest import EXPERIMENTS, Project
+from e2e.conftest import EXPERIMENTS, TINY, Project
+from superres.checkpoint import load_state
 
 pytestmark = pytest.mark.e2e
 

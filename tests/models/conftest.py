@@ -1,7 +1,9 @@
 """Runs a specification's tests with each of the subclass's variants."""
 
 import pytest
+import torch
 
+torch.set_num_threads(1)  # more only stand in each other's way on networks this small
 pytest.register_assert_rewrite("generator_specification")
 
 

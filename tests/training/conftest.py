@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from trainings import small_pack
 
 from superres.training.journal import RunInfo, Status
+
+torch.set_num_threads(1)  # more only stand in each other's way on networks this small
 
 
 @pytest.fixture(scope="session")

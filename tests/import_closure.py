@@ -70,11 +70,20 @@ def stage_code(stage: str) -> list[str]:
     if stage == "package":
         return [PACKAGE]
     files = closure(f"superres.commands.{stage}")
+    files |= _read_by(files)
     for folder in sorted({Path(file).parent for file in files}):
         inside = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")}
         if len(inside) > 1 and inside <= files:
             files = (files - inside) | {folder.as_posix()}
     return sorted(files)
+
+
+def _read_by(files: set[str]) -> set[str]:
+    """Return the data files of the package that one of `files` names, as datasets.yaml."""
+    texts = [(ROOT / file).read_text(encoding="utf-8") for file in files]
+    kept = [path for path in (ROOT / PACKAGE).rglob("*.*") if path.suffix in (".json", ".yaml")]
+    named = (path for path in kept if any(path.name in text for text in texts))
+    return {path.relative_to(ROOT).as_posix() for path in named}
 
 
 def pipeline() -> dict[str, Any]:

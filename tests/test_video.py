@@ -187,6 +187,60 @@ def test_the_files_colour_matrix_and_range_are_used(
     assert np.abs(pixels - flat(0))[[4, 20, 28, 44]].max() <= 4
 
 
+def test_depth_interlacing_and_codec_are_facts(tmp_path: Path) -> None:
+    facts = {
+        "plain.mp4": ("yuv420p", {}, (8, False)),
+        "deep.mkv": ("yuv420p10le", {}, (10, False)),
+        "combed.mkv": ("yuv420p", {"x264-params": "interlaced=1:tff=1"}, (8, True)),
+    }
+    for name, (pix_fmt, options, expected) in facts.items():
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("libx264", rate=25, options=options)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+            for index in range(3):
+                picture = av.VideoFrame.from_ndarray(flat(index), "rgb24")
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
+        info = video.probe(tmp_path / name)
+        assert (info.bit_depth, info.is_interlaced) == expected, name
+        assert (info.codec, info.streams) == ("h264", 1)
+
+
+@pytest.mark.parametrize("default", [0, 1])
+def test_of_two_streams_the_default_one_is_read(tmp_path: Path, default: int) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for number, stream in enumerate(streams):
+            stream.width, stream.height, stream.pix_fmt = 64, 48 + 16 * number, "yuv420p"
+            marked = av.stream.Disposition.default if number == default else 0
+            stream.disposition = av.stream.Disposition(marked)
+        for number, stream in enumerate(streams):
+            picture = av.VideoFrame.from_ndarray(flat(0, 48 + 16 * number), "rgb24")
+            container.mux([*stream.encode(picture), *stream.encode(None)])
+    assert video.probe(path).height == 48 + 16 * default
+    assert video.probe(path).streams == 2
+    assert next(video.read(path)).pixels.shape == (48 + 16 * default, 64, 3)
+
+
+def test_recompressed_frames_keep_number_order_and_size() -> None:
+    frames = [flat(index, 47, 63) for index in range(30)]
+    backs = list(video.recompressed(iter(frames), 20))
+    assert len(backs) == 30
+    for back, pixels in zip(backs, frames, strict=True):
+        assert back.shape == (47, 63, 3)
+        assert np.abs(back.astype(int) - pixels)[[4, 18, 28, 44]].max() <= 10
+    again = list(video.recompressed(frames, 20))
+    assert all(np.array_equal(a, b) for a, b in zip(again, backs, strict=True))
+    worse = list(video.recompressed(frames, 50))
+    errors = [
+        np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(side, frames, strict=True)])
+        for side in (backs, worse)
+    ]
+    assert errors[1] > 2 * errors[0]
+    assert list(video.recompressed([], 20)) == []
+
+
 # --- refused or damaged -----------------------------------------------------------------------
 
 

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from superres.config import Source
-from superres.data.fetch import fetch
+from superres.data.download_http import Transfer
+from superres.data.fetch import FetchOptions, fetch
 from superres.data.origins import sha256_of
 from superres.data.sources import read_source, read_sources
 from superres.errors import DataError
@@ -324,8 +325,9 @@ def test_an_archive_cannot_write_outside(site: tuple[str, Path], raw: Path) -> N
 
 def test_an_address_that_does_not_answer_is_named(raw: Path) -> None:
     address = f"http://127.0.0.1:1/set.zip#sha256={'0' * 64}"
-    with pytest.raises(DataError, match=r"http://127\.0\.0\.1:1/set\.zip: cannot be downloaded"):
-        fetch([local(Path(), path=address)], raw)
+    options = FetchOptions(transfer=Transfer(attempts=2, pause=0.001))
+    with pytest.raises(DataError, match=r"cannot be downloaded.*http://127\.0\.0\.1:1/set\.zip"):
+        fetch([local(Path(), path=address)], raw, options)
 
 
 def test_a_damaged_source_json_is_named(album: Path, raw: Path) -> None:

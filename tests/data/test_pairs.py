@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 import typer
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 from typer.testing import CliRunner
 
 from superres.config import Source
-from superres.data import pairs
+from superres.data import pairs, workers
 from superres.data.clips import Bad, FrameRow, read_quarantine, write_frames
+from superres.data.degradations import Degradation, picture_seed
 from superres.data.degrade import degrade, mod_crop
 from superres.data.fetch import fetch
 from superres.data.manifest import (
@@ -42,7 +43,8 @@ from superres.data.prepare import (
     statistics,
     to_rgb8,
 )
-from superres.errors import DataError
+from superres.data.sources import RawFile, RawSource, write_source
+from superres.errors import ConfigError, DataError
 from superres.images import Picture, encode
 
 Pixels = NDArray[np.uint8]
@@ -86,6 +88,10 @@ def run(data: Path, options: PairOptions = OPTIONS) -> pairs.PairsReport:
     return build(data / "raw", data / "frames", data / "pairs", options)
 
 
+def hr_of(data: Path, row: Row) -> Pixels:
+    return np.asarray(load_pair(data / "pairs", row)[1])
+
+
 def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -110,7 +116,8 @@ def test_packs_are_the_pictures_one_after_another(data: Path) -> None:
         for side in ("hr", "lr"):
             ours = [row for row in rows if row.split == split]
             pixels = [load_pair(data / "pairs", row)[side == "hr"].tobytes() for row in ours]
-            assert (data / f"pairs/{split}.{side}.u8").read_bytes() == b"".join(pixels)
+            shard = data / f"pairs/{split}-00000.{side}.u8"
+            assert (shard.read_bytes() if shard.exists() else b"") == b"".join(pixels)
 
 
 def test_manifest_says_where_a_pair_is_from_and_how_it_was_made(data: Path) -> None:
@@ -118,6 +125,9 @@ def test_manifest_says_where_a_pair_is_from_and_how_it_was_made(data: Path) -> N
     row = read_manifest(data / "pairs")[0]
     assert (row.source, row.kind, row.clip, row.index) == ("mine", "image", "", None)
     assert (row.scale, row.kernel, row.border) == (2, "lanczos3", "reflect")
+    assert row.degradation == read_pack(data / "pairs")["degradation"] == "x2 lanczos3 reflect"
+    assert row.source_sha256 == sha256_of(data / "raw" / row.path)
+    assert row.clipped == pytest.approx(np.isin(hr_of(data, row), (0, 255)).mean(), abs=1e-3)
     assert (row.channels, row.bit_depth, row.licence) == (3, 8, "not stated")
     assert row.path == f"{row.id}.png"
     lr, hr = load_pair(data / "pairs", row)
@@ -126,11 +136,48 @@ def test_manifest_says_where_a_pair_is_from_and_how_it_was_made(data: Path) -> N
     assert row.contrast == pytest.approx(hr.reshape(-1, 3).std(axis=0).max(), abs=1e-3)
 
 
-def test_equal_data_gives_equal_bytes_whatever_the_workers(data: Path) -> None:
-    run(data, replace(OPTIONS, workers=1))
+@pytest.mark.parametrize("others", [4, "processes"])
+def test_equal_data_gives_equal_bytes_whatever_the_workers(data: Path, others: int | str) -> None:
+    run(data, replace(OPTIONS, workers=1, shard_bytes=10_000))
     one = content(data / "pairs")
-    run(data, replace(OPTIONS, workers=4))
+    run(data, replace(OPTIONS, workers=others, shard_bytes=10_000))
     assert content(data / "pairs") == one
+
+
+@pytest.mark.e2e
+def test_a_dask_cluster_gives_the_same_bytes(data: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    run(data)
+    one = content(data / "pairs")
+    with distributed.LocalCluster(n_workers=2, dashboard_address=None) as cluster:
+        run(data, replace(OPTIONS, workers=cluster.scheduler_address))
+    assert content(data / "pairs") == one
+
+
+def test_unknown_workers_are_an_error_that_says_what_is_accepted(data: Path) -> None:
+    with pytest.raises(ConfigError, match=r"workers 'many' is unknown; accepted: .*processes"):
+        run(data, replace(OPTIONS, workers="many"))
+
+
+def test_a_shard_ends_before_the_picture_that_would_not_fit(data: Path) -> None:
+    run(data)
+    whole = read_manifest(data / "pairs")
+    pixels = [load_pair(data / "pairs", row)[1].tobytes() for row in whole]
+    one = 3 * 32 * 46
+    run(data, replace(OPTIONS, shard_bytes=2 * one))
+    rows = read_manifest(data / "pairs")
+    train = [row for row in rows if row.split == "train"]
+    assert [row.shard for row in train] == [place // 2 for place in range(len(train))]
+    assert [row.hr_offset for row in train] == [place % 2 * one for place in range(len(train))]
+    for shard in (data / "pairs").glob("*.hr.u8"):
+        assert shard.stat().st_size in (one, 2 * one)
+    assert [load_pair(data / "pairs", row)[1].tobytes() for row in rows] == pixels
+
+
+def test_a_picture_larger_than_a_shard_has_one_of_its_own(data: Path) -> None:
+    run(data, replace(OPTIONS, shard_bytes=1))
+    rows = [row for row in read_manifest(data / "pairs") if row.split == "train"]
+    assert [row.shard for row in rows] == list(range(len(rows)))
 
 
 def test_the_data_hash_changes_with_the_data_and_with_nothing_else(
@@ -228,6 +275,87 @@ def test_exif_rotation_is_applied(make: Make) -> None:
     np.testing.assert_array_equal(hr, np.rot90(picture(1)[:32], -1))
 
 
+def test_another_colour_profile_is_converted_to_srgb(make: Make) -> None:
+    pixels = picture(1)[:32]
+    linear = ImageCms.createProfile("sRGB")
+    xyz = io.BytesIO()
+    Image.fromarray(pixels).save(xyz, "PNG", icc_profile=swapped_primaries())
+    row, hr = only_row(make, {"a.png": xyz.getvalue()})
+    assert row.profile == "swapped"
+    np.testing.assert_allclose(hr, pixels[..., ::-1], atol=2)  # red and blue change places
+    srgb = io.BytesIO()
+    Image.fromarray(pixels).save(
+        srgb, "PNG", icc_profile=ImageCms.ImageCmsProfile(linear).tobytes()
+    )
+    row, hr = only_row(make, {"a.png": srgb.getvalue()})
+    assert row.profile == ""
+    np.testing.assert_array_equal(hr, pixels)
+
+
+def swapped_primaries() -> bytes:
+    """Return sRGB's profile with red and blue exchanged, under another name."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for place in range(128 + 4, 128 + 4 + 12 * int.from_bytes(profile[128:132], "big"), 12):
+        tag = bytes(profile[place : place + 4])
+        profile[place : place + 4] = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ"}.get(tag, tag)
+    wide = "sRGB built-in".encode("utf-16-be")
+    assert wide in profile
+    return bytes(profile).replace(wide, "swapped      ".encode("utf-16-be"))
+
+
+def test_a_damaged_profile_is_no_reason_to_refuse_a_picture(make: Make) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(picture(1)[:32]).save(buffer, "PNG", icc_profile=b"nonsense" * 40)
+    row, hr = only_row(make, {"a.png": buffer.getvalue()})
+    assert row.profile == ""
+    np.testing.assert_array_equal(hr, picture(1)[:32])
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "P", "LA", "1"])
+def test_files_of_other_modes_are_packed_as_rgb(mode: str, make: Make) -> None:
+    buffer = io.BytesIO()
+    shown = Image.fromarray(picture(1)[:32]).convert(mode)
+    shown.save(buffer, "TIFF")
+    row, hr = only_row(make, {"a.tif": buffer.getvalue()})
+    assert row.channels == {"CMYK": 3, "P": 3, "LA": 2, "1": 1}[mode]
+    np.testing.assert_array_equal(hr, np.asarray(shown.convert("RGB")))
+
+
+CHAIN = ({"name": "blur", "sigma": 1.2}, {"name": "subsample"}, {"name": "noise", "sigma": 3.0})
+
+
+def test_a_degradation_makes_lr_and_stands_in_the_manifest(data: Path) -> None:
+    options = replace(OPTIONS, degradation=CHAIN, seed=5)
+    run(data, options)
+    chain = Degradation.parse(CHAIN)
+    for row in read_manifest(data / "pairs"):
+        lr, hr = load_pair(data / "pairs", row)
+        assert Degradation.parse(row.degradation) == chain
+        np.testing.assert_array_equal(lr, chain.apply(hr, 2, picture_seed(5, row.path)))
+    first = content(data / "pairs")
+    run(data, replace(options, workers=1))
+    assert content(data / "pairs") == first
+    run(data, replace(options, seed=6))
+    assert content(data / "pairs") != first
+
+
+def test_frames_are_degraded_as_the_clip_they_are_of(clip: Path) -> None:
+    run(clip, replace(OPTIONS, degradation=CHAIN))
+    pairs_of = [load_pair(clip / "pairs", row) for row in read_manifest(clip / "pairs")]
+    chain, seed = Degradation.parse(CHAIN), picture_seed(OPTIONS.seed, "film")
+    expected = list(chain.apply_clip([hr for _, hr in pairs_of], 2, seed))
+    for (lr, _), made in zip(pairs_of, expected, strict=True):
+        np.testing.assert_array_equal(lr, made)
+
+
+def test_a_frame_of_another_size_is_left_out_of_a_degraded_clip(clip: Path) -> None:
+    (clip / "frames/film/999999.png").write_bytes(png(picture(3, 40, 40)))
+    run(clip, replace(OPTIONS, degradation=CHAIN, max_bad_share=0.5))
+    assert [row.index for row in read_manifest(clip / "pairs")] == [0, 1_000_000]
+    (bad,) = read_quarantine(clip / "pairs")
+    assert bad == Bad("film/999999.png", "not as large as the first frame of film")
+
+
 BAD = {
     "zero.png": (b"", "empty"),
     "text.png": (b"I am no picture", "no picture of a known type"),
@@ -288,7 +416,7 @@ def test_leftovers_of_a_killed_build_are_cleared(data: Path) -> None:
     before = content(data / "pairs")
     for name in (".pairs.partial", ".pairs.previous"):
         (data / name).mkdir()
-        (data / name / "train.hr.u8").write_bytes(b"half")
+        (data / name / "train-00000.hr.u8").write_bytes(b"half")
     run(data)
     assert content(data / "pairs") == before
     assert sorted(path.name for path in data.iterdir()) == ["pairs", "raw"]
@@ -324,7 +452,7 @@ def test_few_pictures_are_in_memory_at_once(data: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Pack, "append", watching)
     run(data, replace(OPTIONS, workers=1))
     ahead = [begun - place for place, begun in enumerate(written)]
-    assert max(ahead) <= pairs.AHEAD
+    assert max(ahead) <= workers.AHEAD
 
 
 @pytest.fixture
@@ -335,7 +463,10 @@ def clip(tmp_path: Path) -> Path:
     fetch([source], tmp_path / "data/raw")
     frames = tmp_path / "data/frames"
     (frames / "film").mkdir(parents=True)
-    rows = [FrameRow("film", k, k / 25, f"film/{k:06d}.png", 0) for k in (0, 1_000_000, 999_999)]
+    rows = [
+        FrameRow("film", k, k / 25, f"film/{k:06d}.png", int(k > 0))
+        for k in (0, 1_000_000, 999_999)
+    ]
     for row in rows:
         (frames / row.file).write_bytes(png(picture(row.index)))
     write_frames(frames, rows, [])
@@ -347,8 +478,27 @@ def test_frames_keep_clip_number_and_order(clip: Path) -> None:
     rows = read_manifest(clip / "pairs")
     assert [row.clip for row in rows] == ["film"] * 3
     assert [row.index for row in rows] == [0, 999_999, 1_000_000]
+    assert [row.scene for row in rows] == [0, 1, 1]
     assert {(row.kind, row.split, row.source) for row in rows} == {("frame", "test", "film")}
-    assert (clip / "pairs/train.hr.u8").read_bytes() == b""
+    assert not list((clip / "pairs").glob("train-*"))
+
+
+def test_fetched_frames_of_a_sequence_stand_in_its_order(tmp_path: Path) -> None:
+    folder = tmp_path / "data/raw/vimeo"
+    files = []
+    for index, name in enumerate(("im1.png", "im10.png", "im2.png")):
+        content = png(picture(index))
+        (folder / "0001").mkdir(parents=True, exist_ok=True)
+        (folder / "0001" / name).write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        files.append(RawFile(f"0001/{name}", digest, "train", "vimeo/0001", 10 - index))
+    write_source(folder, RawSource("vimeo", "images", "MIT", "", "local", tuple(files)))
+    run(tmp_path / "data")
+    rows = read_manifest(tmp_path / "data/pairs")
+    assert [(row.kind, row.clip, row.index) for row in rows] == [
+        ("frame", "vimeo/0001", index) for index in (8, 9, 10)
+    ]
+    assert [Path(row.path).name for row in rows] == ["im2.png", "im10.png", "im1.png"]
 
 
 def test_a_video_left_out_counts_as_a_bad_file(clip: Path) -> None:

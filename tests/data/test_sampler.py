@@ -8,8 +8,12 @@ import pytest
 import torch
 from packs import Pixels, pairs, picture, write_pack
 
+from superres.data.manifest import load_pair, read_manifest
+from superres.data.pairs import build_folder
+from superres.data.prepare import PairOptions
 from superres.data.sampler import Sampler
 from superres.errors import DataError
+from superres.images import Picture, encode
 
 SCALE = 2
 
@@ -169,10 +173,54 @@ def test_a_missing_or_short_pack_is_an_error_with_a_cure(tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"pack.json: no such file. Run `superres pairs`"):
         Sampler(tmp_path, "train", hr_patch=12, seed=1)
     folder = write_pack(tmp_path, SCALE, {"train": pairs(SCALE, picture(40, 36))})
-    pixels = (folder / "train.hr.u8").read_bytes()
-    (folder / "train.hr.u8").write_bytes(pixels[:-1])
-    with pytest.raises(DataError, match=r"train.hr.u8: 4319 bytes, the manifest says 4320. Run"):
+    pixels = (folder / "train-00000.hr.u8").read_bytes()
+    (folder / "train-00000.hr.u8").write_bytes(pixels[:-1])
+    with pytest.raises(
+        DataError, match=r"train-00000.hr.u8: 4319 bytes, the manifest says 4320. Run"
+    ):
         sampler(folder)
-    (folder / "train.hr.u8").unlink()
-    with pytest.raises(DataError, match=r"train.hr.u8: the pack cannot be read"):
+    (folder / "train-00000.hr.u8").unlink()
+    with pytest.raises(DataError, match=r"train-00000.hr.u8: the pack cannot be read"):
         sampler(folder)
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven pictures in three shards."""
+    album = tmp_path_factory.mktemp("album")
+    for seed in range(7):
+        pixels = picture(40 + 2 * seed, 36, seed)
+        (album / f"{seed}.png").write_bytes(encode(Picture(pixels)))
+    target = tmp_path_factory.mktemp("made") / "pairs"
+    bound = 3 * 3 * 36 * 56
+    build_folder(album, target, PairOptions(scale=SCALE, min_side=12, shard_bytes=bound))
+    assert len(list(target.glob("train-*.hr.u8"))) > 1
+    return target
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_mapped_and_resident_pixels_give_the_same_batches(sharded: Path, device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    mapped, resident = (
+        Sampler(sharded, "train", hr_patch=12, seed=3, device=device, resident=kept)
+        for kept in (False, True)
+    )
+    for _ in range(20):
+        one, other = mapped.batch(16), resident.batch(16)
+        assert torch.equal(one.lr, other.lr)
+        assert torch.equal(one.hr, other.hr)
+        assert torch.equal(one.images, other.images)
+        assert one.hr.stride() == other.hr.stride()
+
+
+def test_crops_come_from_every_shard_and_show_its_pictures(sharded: Path) -> None:
+    rows = [row for row in read_manifest(sharded) if row.split == "train"]
+    batch = Sampler(sharded, "train", hr_patch=12, seed=3).batch(120)
+    seen = set()
+    for crop, image in zip(levels(batch.hr), batch.images.tolist(), strict=True):
+        hr = np.asarray(load_pair(sharded, rows[image])[1])
+        windows = np.lib.stride_tricks.sliding_window_view(hr, (12, 12, 3))[:, :, 0]
+        assert any((windows == turned).all(axis=(2, 3, 4)).any() for turned in turns(crop))
+        seen.add(rows[image].shard)
+    assert seen == {row.shard for row in rows}

@@ -4,7 +4,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -20,14 +20,14 @@ from superres.config import Source
 from superres.data.checks import Check
 from superres.data.degrade import degrade
 from superres.data.fetch import fetch
-from superres.data.leaks import same_picture
+from superres.data.leaks import Fingerprints, between, fingerprints, same_picture
 from superres.data.manifest import MANIFEST, Row, read_manifest, write_manifest
 from superres.data.pairs import build
 from superres.data.pixel_checks import sample
 from superres.data.prepare import PairOptions
-from superres.data.validate import expectations, validate
+from superres.data.validate import CLIPS, expectations, validate
 from superres.errors import DataError
-from superres.images import Picture, encode
+from superres.images import Picture, encode, read
 
 pytest.importorskip("great_expectations")
 
@@ -40,7 +40,9 @@ def picture(seed: int, height: int = 64, width: int = 96) -> Pixels:
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def pack(folder: Path, pictures: dict[str, Pixels | bytes]) -> Path:
+def pack(
+    folder: Path, pictures: Mapping[str, Pixels | bytes], options: PairOptions = OPTIONS
+) -> Path:
     """Build pairs of pictures named train/..., val/..., test/...; return their folder."""
     album = folder / "album"
     for name, content in pictures.items():
@@ -48,7 +50,7 @@ def pack(folder: Path, pictures: dict[str, Pixels | bytes]) -> Path:
         data = content if isinstance(content, bytes) else encode(Picture(content), "PNG")
         (album / name).write_bytes(data)
     fetch([Source(name="mine", path=str(album))], folder / "raw")
-    build(folder / "raw", folder / "frames", folder / "pairs", OPTIONS)
+    build(folder / "raw", folder / "frames", folder / "pairs", options)
     return folder / "pairs"
 
 
@@ -97,7 +99,7 @@ def test_the_report_is_read_without_a_network(pairs: Path) -> None:
     assert "passed" in html
     assert not re.search(r"https?://|<script|<link|@import|url\(", html)
     images = re.findall(r'src="([^"]*)"', html)
-    assert len(images) == 6
+    assert len(images) == 5 * 6 + 6, "six of each edge, six of the sample"
     assert all(image.startswith("data:image/jpeg;base64,") for image in images)
     assert all(escape(entry["description"]) in html for entry in expectations()["expectations"])
     assert "not stated" in html
@@ -126,7 +128,7 @@ def test_the_summary_says_what_failed(pairs: Path) -> None:
     fails = [check for check in summary["checks"] if not check["success"]]
     assert [check["failing"] for check in fails] == [["mine/train/1"], [MANIFEST]]
     html = (pairs.parent / "v.html").read_text("utf-8")
-    assert html.count("data:image/jpeg") == 7, "six of the sample, one failing"
+    assert html.count("data:image/jpeg") == 5 * 6 + 6 + 2, "the failing one with its LR"
 
 
 SPOILED: dict[str, tuple[Callable[[Row], Row], str]] = {
@@ -137,6 +139,8 @@ SPOILED: dict[str, tuple[Callable[[Row], Row], str]] = {
     "scale": (lambda row: replace(row, scale=9), "scale is 2 to 8"),
     "zero": (lambda row: replace(row, scale=0), "scale is 2 to 8"),
     "kernel": (lambda row: replace(row, kernel="box"), "pack's scale, kernel and border"),
+    "words": (lambda row: replace(row, degradation="by hand"), "says how LR was made"),
+    "source": (lambda row: replace(row, source_sha256=""), "names the content of the file"),
     "height": (lambda row: replace(row, height=62), "scale times as high"),
     "width": (lambda row: replace(row, width=94), "scale times as wide"),
     "odd": (lambda row: replace(row, width=95), "multiples of the scale"),
@@ -182,9 +186,9 @@ def test_an_edited_manifest_is_noticed(pairs: Path) -> None:
 
 def test_one_altered_lr_value_is_found_and_the_pair_named(pairs: Path) -> None:
     row = next(row for row in read_manifest(pairs) if row.id == "mine/train/2")
-    tamper(pairs / "train.lr.u8", row.lr_offset + 100)
+    tamper(pairs / "train-00000.lr.u8", row.lr_offset + 100)
     found = failed(pairs)
-    assert found["The packs have the checksums of pack.json."].failing == ("train.lr.u8",)
+    assert found["The packs have the checksums of pack.json."].failing == ("train-00000.lr.u8",)
     (lr,) = [check for sentence, check in found.items() if sentence.startswith("LR is the")]
     assert lr.failing == ("mine/train/2",)
 
@@ -205,22 +209,24 @@ def test_an_lr_made_in_another_way_is_found_even_with_right_checksums(
 
 
 def test_an_altered_hr_value_is_found_and_the_pair_named(pairs: Path) -> None:
-    tamper(pairs / "val.hr.u8", 5)
+    tamper(pairs / "val-00000.hr.u8", 5)
     found = failed(pairs)
-    assert found["The packs have the checksums of pack.json."].failing == ("val.hr.u8",)
+    assert found["The packs have the checksums of pack.json."].failing == ("val-00000.hr.u8",)
     sentence = "The HR pixels of every pair have the checksum of its row."
     assert found[sentence].failing == ("mine/val/a",)
 
 
 @pytest.mark.parametrize("change", ["cut", "longer", "missing"])
 def test_a_pack_of_the_wrong_length_is_named(change: str, pairs: Path) -> None:
-    path = pairs / "test.hr.u8"
+    path = pairs / "test-00000.hr.u8"
     content = path.read_bytes()
     path.write_bytes(content[:-1] if change == "cut" else content + b"\0")
     if change == "missing":
         path.unlink()
     found = failed(pairs)
-    assert found["The packs are exactly as long as their pictures."].failing == ("test.hr.u8",)
+    assert found["The packs are exactly as long as their pictures."].failing == (
+        "test-00000.hr.u8",
+    )
     lost = found.get("The packs hold every picture the manifest lists.")
     assert (lost is None) == (change == "longer")
     assert lost is None or lost.failing == ("mine/test/b",)
@@ -252,15 +258,89 @@ def test_a_missing_split_is_only_a_warning(tmp_path: Path) -> None:
     pairs = pack(tmp_path, {"test/a.png": picture(1)})
     result = validate(pairs, tmp_path / "v.html")
     assert result.success
-    (check,) = result.failed
-    assert "Each of train, val and test" in check.sentence
-    assert "train" in check.detail
+    splits, share = result.failed
+    assert "Each of train, val and test" in splits.sentence
+    assert "train" in splits.detail
+    assert "of the HR pixels are for training" in share.sentence
 
 
 def test_frames_of_a_clip_in_two_splits_are_a_leak(pairs: Path) -> None:
     rows = read_manifest(pairs)
     write_manifest(pairs, [replace(row, kind="frame", clip="c", index=1) for row in rows])
     assert len(failed(pairs)["All frames of a clip are in one split."].failing) == 6
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Pairs of five frames of a clip, every third frame of the video, as the stage makes them."""
+    pictures = {f"train/{number}.png": picture(number) for number in range(5)}
+    pairs = pack(tmp_path, pictures)
+    rows = [
+        replace(row, kind="frame", clip="film", index=3 * number)
+        for number, row in enumerate(read_manifest(pairs))
+    ]
+    write_manifest(pairs, rows)
+    return pairs
+
+
+FRAMES: dict[str, tuple[Callable[[Row], Row], str, str]] = {
+    "order": (lambda row: replace(row, index=1), "follow each other in time", "critical"),
+    "gap": (lambda row: replace(row, index=30), "No frame of a clip is missing", "warning"),
+    "twice": (lambda row: replace(row, index=9), "No frame of a clip is there twice", "critical"),
+    "size": (lambda row: replace(row, width=94), "have the same size", "critical"),
+    "source": (lambda row: replace(row, source="other"), "of one data set", "critical"),
+}
+
+
+@pytest.mark.parametrize("fault", FRAMES)
+def test_a_fault_of_a_clip_is_found_and_the_frame_named(fault: str, clip: Path) -> None:
+    change, words, severity = FRAMES[fault]
+    rewrite(clip, change, "mine/train/4")
+    (found,) = [check for sentence, check in failed(clip).items() if words in sentence]
+    assert found.severity == severity
+    assert "mine/train/4" in found.failing
+
+
+def test_frames_in_order_raise_no_alarm(clip: Path) -> None:
+    wanted = {entry["description"] for entry in expectations(CLIPS)["expectations"]}
+    assert not wanted & failed(clip).keys()
+
+
+def test_a_clipped_picture_is_a_warning(pairs: Path) -> None:
+    rewrite(pairs, lambda row: replace(row, clipped=0.95))
+    (found,) = [check for sentence, check in failed(pairs).items() if "clipped" in sentence]
+    assert (found.severity, found.failing) == ("warning", ("mine/train/1",))
+
+
+def test_a_quarantined_file_is_a_warning_that_names_it(tmp_path: Path) -> None:
+    good = {**GOOD, **{f"train/x{k}.png": picture(30 + k) for k in range(6)}}
+    found = failed(pack(tmp_path, {**good, "train/zero.png": b""}))
+    assert found["Every file could be used."].failing == ("mine/train/zero.png",)
+
+
+CHAIN = ({"name": "blur", "sigma": 1.6}, {"name": "subsample"}, {"name": "noise", "sigma": [1, 5]})
+
+
+def test_a_random_degradation_is_made_again_from_its_seed(tmp_path: Path) -> None:
+    pairs = pack(tmp_path, GOOD, replace(OPTIONS, degradation=CHAIN))
+    result = validate(pairs, tmp_path / "v.html")
+    assert result.failed == []
+    assert any(check.sentence.startswith("LR is at least 15 dB like") for check in result.checks)
+    row = read_manifest(pairs)[1]
+    tamper(pairs / "train-00000.lr.u8", row.lr_offset)
+    found = [check for name, check in failed(pairs).items() if name.startswith("LR is the")]
+    assert [check.failing for check in found] == [(row.id,)]
+
+
+def test_an_lr_of_another_picture_is_found_where_it_cannot_be_made_again(tmp_path: Path) -> None:
+    pairs = pack(tmp_path, GOOD, replace(OPTIONS, degradation=CHAIN))
+    first, second = read_manifest(pairs)[:2]
+    content = bytearray((pairs / "train-00000.lr.u8").read_bytes())
+    size = second.lr_offset - first.lr_offset
+    content[:size] = bytes(content[:size][::-1])
+    (pairs / "train-00000.lr.u8").write_bytes(content)
+    found = [check for name, check in failed(pairs).items() if name.startswith("LR is at least")]
+    assert [check.failing for check in found] == [(first.id,)]
 
 
 def copies(original: Pixels) -> dict[str, Pixels]:
@@ -296,14 +376,27 @@ def test_the_default_photographs_raise_no_alarm_and_their_copies_do(tmp_path: Pa
             assert same_picture(original, copy), f"{kind} {path.name}"
 
 
-def test_the_leak_of_a_benchmark_into_training_is_found(shared_data: Path) -> None:
-    trained = np.asarray(Image.open(shared_data / "leak_check/302003.jpg").convert("RGB"))
-    tested = {
-        path.name: np.asarray(Image.open(path).convert("RGB"))
-        for path in sorted((shared_data / "benchmarks/Set5/HR").iterdir())
-    }
-    found = [name for name, pixels in tested.items() if same_picture(trained, pixels)]
-    assert [Path(name).stem for name in found] == ["woman"]
+def test_the_leak_of_a_benchmark_into_training_is_found_and_nothing_else(
+    shared_data: Path,
+) -> None:
+    def prints(*folders: str) -> Fingerprints:
+        files = sorted(
+            path
+            for folder in folders
+            for path in (shared_data / folder).iterdir()
+            if path.suffix in (".png", ".jpg", ".webp", ".bmp")
+        )
+        names = [f"{path.parent.parent.name}/{path.stem}" for path in files]
+        return fingerprints(names, lambda place: np.asarray(read(files[place]).pixels))
+
+    tested = prints(*(f"benchmarks/{name}/HR" for name in ("Set5", "Set14", "BSD100")))
+    assert len(tested.ids) == 119
+    trained = prints("leak_check", *(f"training/{name}" for name in REAL_TRAINING))
+    assert len(trained.ids) == 591
+    assert [str(copy) for copy in between(trained, tested)] == ["data/302003 = Set5/woman"]
+
+
+REAL_TRAINING = ("BSDS400", "General100", "T91")
 
 
 def test_pictures_that_only_brighten_in_the_same_direction_are_no_copies() -> None:
@@ -332,7 +425,7 @@ def test_the_command_names_the_failing_pairs_and_exits_with_1(pairs: Path) -> No
     options = ["--pairs", str(pairs), "--report", str(pairs.parent / "v.html")]
     good = CliRunner().invoke(app, options)
     assert (good.exit_code, good.stdout) == (0, "")
-    tamper(pairs / "val.lr.u8", 5)
+    tamper(pairs / "val-00000.lr.u8", 5)
     bad = CliRunner().invoke(app, options)
     assert (bad.exit_code, bad.stdout) == (1, "")
     assert "FAILED: LR is the degraded HR" in bad.stderr

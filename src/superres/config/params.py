@@ -35,6 +35,12 @@ class DataParams(Frozen):
     border: Literal["replicate", "reflect"] = "replicate"
     min_side: Positive = 64  # HR pixels; smaller pictures are quarantined
     max_bad_share: Share = 0.1  # above this share of bad files the stage fails
+    # None: kernel and border. Else steps as [{name: blur, sigma: 1.6}, {name: subsample}], or the
+    # name of a preset: bicubic, r1, bd, real-world. Random steps follow `seed`.
+    degradation: tuple[dict[str, Any], ...] | str | None = None
+    shard_bytes: Positive = 1 << 30  # HR pixels in one file; a picture is never divided
+    # Threads, 0: one per core, at most 8; "processes", "dask", or a Dask scheduler's address.
+    workers: NonNegative | str = 0
 
     @field_validator("sources")
     @classmethod

@@ -1,17 +1,21 @@
-"""Where each data set is, its licence, its checksums and its splits; nothing is read here.
+"""What a data set is, and which one a source of params.yaml means; nothing is fetched here.
 
-A new data set is one more entry of CATALOG: an origin (a folder of an installed package, a web
-address with its sha256, a local path) and, where the split is fixed, its files. Files without
-a fixed split are split by content (see `superres.data.splits`), or by train/val/test folders.
+The entries are data: datasets.yaml beside this file. A source is a name of the catalog, a part
+of one (`path: "catalog:imagenet?classes=n01440764&first=500"`), a folder or video of this
+machine, or a web address with its sha256.
 """
 
 import re
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Final, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pydantic import Field
 
 from superres.config import Source
+from superres.config.schema import Frozen
+from superres.data.catalog_file import read_entries
+from superres.data.protocols import Protocol
 from superres.data.sources import Kind
 from superres.data.splits import Split
 from superres.errors import DataError
@@ -20,32 +24,44 @@ IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".web
 VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 ARCHIVE_SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
+Bytes = Annotated[int, Field(ge=0)]
 
-@dataclass(frozen=True)
-class Package:
+
+class Package(Frozen):
     """Files inside an installed Python package, found without importing it."""
 
-    name: str
+    package: str
     folder: str
 
 
-@dataclass(frozen=True)
-class Local:
+class Local(Frozen):
     """A folder or a file of this machine."""
 
     path: Path
 
 
-@dataclass(frozen=True)
-class Download:
-    """A file or archive on the web; the address is not trusted, the sha256 is."""
+class RemoteFile(Frozen):
+    """A file or archive that is downloaded, or placed by hand where there are no `urls`."""
 
-    url: str
-    sha256: str
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    urls: tuple[str, ...] = ()  # tried in this order
+    size: Bytes | None = None
+    checksum: Annotated[str | None, Field(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")] = (
+        None  # as published; None: nobody publishes one
+    )
+    # auto: by suffix; nested: archives in the archive, one per class; stl10: raw pixels
+    unpack: Literal["auto", "nested", "stl10"] = "auto"
+    needed: bool = True
 
 
-@dataclass(frozen=True)
-class Item:
+class Remote(Frozen):
+    """Files on the web or placed by hand; without `files`, a folder filled by hand."""
+
+    files: tuple[RemoteFile, ...] = ()
+    at_least: int = 0  # of the files that are not `needed`
+
+
+class Item(Frozen):
     """One file with a fixed place in the splits."""
 
     file: str
@@ -53,16 +69,42 @@ class Item:
     split: Split
 
 
-@dataclass(frozen=True)
-class Dataset:
+class SplitRule(Frozen):
+    """A split of its authors: `match` names files, `names` a text file that lists them."""
+
+    match: str | None = None
+    names: str | None = None
+    split: Split | None = None  # None: each line of `names` ends with 0, 1 or 2
+
+
+class Selection(Frozen):
+    """The part of a data set that is wanted."""
+
+    classes: tuple[str, ...] = ()  # top folders
+    first: Annotated[int | None, Field(ge=1)] = None  # files, in the order of their names
+    protocol: str | None = None  # the split of a report instead of the authors'
+
+
+class Dataset(Frozen):
     """What `fetch` has to bring: `items` are all of it, or empty where the origin decides."""
 
     name: str
+    entry: str = ""  # its name in the catalog, where `name` is another
+    title: str = ""
     kind: Kind
     licence: str
     homepage: str
-    origin: Package | Local | Download
+    holds: str = ""  # in words: how many pictures, how large
+    origin: Package | Local | Remote
+    unpacked: Bytes | None = None  # what it takes in data/raw, estimated
+    place: str = ""  # how to get and place what cannot be downloaded
     items: tuple[Item, ...] = ()
+    take: tuple[str, ...] = ("*",)  # patterns of members; * also stands for /
+    leave: tuple[str, ...] = ()
+    rules: tuple[SplitRule, ...] = ()
+    sequences: bool = False  # every folder is a clip, its pictures the frames
+    protocols: dict[str, Protocol] = Field(default_factory=dict)
+    selection: Selection = Selection()
     split: Split | None = None  # every file goes there
 
     @property
@@ -70,81 +112,34 @@ class Dataset:
         """File name endings this data set takes, in lower case."""
         return VIDEO_SUFFIXES if self.kind == "video" else IMAGE_SUFFIXES
 
+    @property
+    def shelf(self) -> str:
+        """Folder name of what is downloaded or placed by hand."""
+        return self.entry or self.name
 
-PHOTOGRAPHS: Final = Dataset(
-    name="photographs",
-    kind="images",
-    licence="public domain or CC0 (astronaut, hubble: NASA; rocket: SpaceX; chelsea, coffee, "
-    "retina: CC0); ihc: no known restrictions; motorcycle: Middlebury 2014 stereo set, "
-    "no licence stated",
-    homepage="https://scikit-image.org/docs/stable/api/skimage.data.html",
-    origin=Package("skimage", "data"),
-    items=(
-        Item(
-            "astronaut.png",
-            "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
-            "val",
-        ),
-        Item(
-            "hubble_deep_field.jpg",
-            "3a19c5dd8a927a9334bb1229a6d63711b1c0c767fb27e2286e7c84a3e2c2f5f4",
-            "train",
-        ),
-        Item(
-            "ihc.png",
-            "f8dd1aa387ddd1f49d8ad13b50921b237df8e9b262606d258770687b0ef93cef",
-            "train",
-        ),
-        # One scene seen by two cameras: both sides of a pair belong to one split.
-        Item(
-            "motorcycle_left.png",
-            "db18e9c4157617403c3537a6ba355dfeafe9a7eabb6b9b94cb33f6525dd49179",
-            "train",
-        ),
-        Item(
-            "motorcycle_right.png",
-            "5fc913ae870e42a4b662314bc904d1786bcad8e2f0b9b67dba5a229406357797",
-            "train",
-        ),
-        Item(
-            "retina.jpg",
-            "38a07f36f27f095e818aea7b96d34202c05176d30253c66733f2e00379e9e0e6",
-            "train",
-        ),
-        Item(
-            "rocket.jpg",
-            "c2dd0de7c538df8d111e479619b129464d0269d0ae5fd18ca91d33a7fdfea95c",
-            "train",
-        ),
-        Item(
-            "chelsea.png",
-            "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb",
-            "test",
-        ),
-        Item(
-            "coffee.png",
-            "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
-            "test",
-        ),
-    ),
+    @property
+    def protocol(self) -> Protocol | None:
+        """The chosen protocol of a report."""
+        name = self.selection.protocol
+        return None if name is None else self.protocols[name]
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether fetch gets all of it without anybody's help."""
+        if not isinstance(self.origin, Remote):
+            return True
+        return bool(self.origin.files) and all(file.urls for file in self.origin.files)
+
+    @property
+    def size(self) -> int:
+        """Known bytes of its archives, else of its files; 0 when unknown."""
+        files = self.origin.files if isinstance(self.origin, Remote) else ()
+        return sum(file.size or 0 for file in files) or self.unpacked or 0
+
+
+CATALOG: Final[dict[str, Dataset]] = read_entries(
+    Path(__file__).with_name("datasets.yaml"), Dataset
 )
-
-WORLD_CLIP: Final = Dataset(
-    name="world-clip",
-    kind="video",
-    licence="shipped inside gradio (Apache-2.0); terms of the footage itself not stated",
-    homepage="https://github.com/gradio-app/gradio",
-    origin=Package("gradio", "media_assets/videos"),
-    items=(
-        Item(
-            "world.mp4",
-            "71944d7430c461f0cd6e7fd10cee7eb72786352a3678fc7bc0ae3d410f72aece",
-            "test",
-        ),
-    ),
-)
-
-CATALOG: Final[dict[str, Dataset]] = {entry.name: entry for entry in (PHOTOGRAPHS, WORLD_CLIP)}
 
 
 def resolve(source: Source) -> Dataset:
@@ -154,18 +149,23 @@ def resolve(source: Source) -> Dataset:
     kind that contradicts the catalog.
     """
     path = source.path
-    dataset = _from_catalog(source) if path is None else _from_path(source, path)
+    if path is None:
+        dataset = _from_catalog(source, source.name)
+    elif path.startswith("catalog:"):
+        dataset = _part_of_catalog(source, path)
+    else:
+        dataset = _from_path(source, path)
     if source.split == "auto":
         return dataset
-    forced = tuple(replace(item, split=source.split) for item in dataset.items)
-    return replace(dataset, items=forced, split=source.split)
+    forced = tuple(item.model_copy(update={"split": source.split}) for item in dataset.items)
+    return dataset.model_copy(update={"items": forced, "split": source.split})
 
 
-def _from_catalog(source: Source) -> Dataset:
-    dataset = CATALOG.get(source.name)
+def _from_catalog(source: Source, name: str) -> Dataset:
+    dataset = CATALOG.get(name)
     if dataset is None:
         raise DataError(
-            f"data source '{source.name}': not in the catalog and no path given. "
+            f"data source '{source.name}': '{name}' is not in the catalog and no path given. "
             f"Known: {', '.join(sorted(CATALOG))}; or add `path:` with a folder of images, "
             "a video or https://...#sha256=... in params.yaml."
         )
@@ -177,6 +177,38 @@ def _from_catalog(source: Source) -> Dataset:
     return dataset
 
 
+def _part_of_catalog(source: Source, path: str) -> Dataset:
+    """Read `catalog:NAME?classes=a,b&first=N&protocol=r3`."""
+    address = urlsplit(path)
+    dataset = _from_catalog(source, address.path)
+    if isinstance(dataset.origin, Package) or (
+        source.name in CATALOG and source.name != dataset.name
+    ):
+        raise DataError(f"data source '{source.name}': no part of '{dataset.name}' can be taken.")
+    asked = {key: values[-1] for key, values in parse_qs(address.query).items()}
+    unknown = sorted(asked.keys() - {"classes", "first", "protocol"})
+    first, protocol = asked.get("first"), asked.get("protocol")
+    if unknown or (first is not None and not re.fullmatch(r"[1-9][0-9]*", first)):
+        raise DataError(
+            f"data source '{source.name}': {path} is not understood. Accepted: "
+            "catalog:NAME?classes=A,B&first=NUMBER&protocol=NAME, each part optional."
+        )
+    if protocol is not None and protocol not in dataset.protocols:
+        known = ", ".join(sorted(dataset.protocols)) or "none"
+        raise DataError(
+            f"data source '{source.name}': no protocol '{protocol}' for '{dataset.name}'. "
+            f"Known: {known}."
+        )
+    selection = Selection(
+        classes=tuple(filter(None, asked.get("classes", "").split(","))),
+        first=int(first) if first else None,
+        protocol=protocol,
+    )
+    return dataset.model_copy(
+        update={"name": source.name, "entry": dataset.name, "selection": selection}
+    )
+
+
 def _from_path(source: Source, path: str) -> Dataset:
     if source.name in CATALOG:
         raise DataError(
@@ -184,12 +216,13 @@ def _from_path(source: Source, path: str) -> Dataset:
             f"({path}). Choose another name for your own files."
         )
     is_web = path.startswith(("http://", "https://"))
+    kind: Kind = "video" if _is_video(path) else "images"
     return Dataset(
         name=source.name,
-        kind=source.kind or ("video" if _is_video(path) else "images"),
+        kind=source.kind or kind,
         licence="not stated",
-        homepage=_download(source.name, path).url if is_web else "",
-        origin=_download(source.name, path) if is_web else Local(Path(path)),
+        homepage=path.partition("#")[0] if is_web else "",
+        origin=_remote(source.name, path) if is_web else Local(path=Path(path)),
     )
 
 
@@ -197,7 +230,7 @@ def _is_video(path: str) -> bool:
     return urlsplit(path).path.lower().endswith(VIDEO_SUFFIXES)
 
 
-def _download(name: str, address: str) -> Download:
+def _remote(name: str, address: str) -> Remote:
     url, _, fragment = address.partition("#")
     match = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", fragment)
     if match is None:
@@ -205,4 +238,7 @@ def _download(name: str, address: str) -> Download:
             f"data source '{name}': {url} carries no checksum. "
             "Accepted: the address followed by #sha256=<64 hexadecimal digits>."
         )
-    return Download(url, match.group(1).lower())
+    last = PurePosixPath(unquote(urlsplit(url).path)).name
+    file = re.sub(r"[^A-Za-z0-9._-]", "_", last).lstrip("._-") or name
+    found = RemoteFile(file=file, urls=(url,), checksum=f"sha256:{match.group(1).lower()}")
+    return Remote(files=(found,))

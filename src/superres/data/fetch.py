@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from superres.config import Source
 from superres.atomic import partial_name
-from superres.data.catalog import resolve
-from superres.data.origins import Wanted, is_right, locate
+from superres.config import Source
+from superres.data.archives import DEFAULT_LIMITS, ArchiveLimits
+from superres.data.catalog import Remote, resolve
+from superres.data.download_http import DEFAULT, Transfer
+from superres.data.download_plan import require_all
+from superres.data.download_sets import Places
+from superres.data.listing import Wanted
+from superres.data.origins import is_right, locate
 from superres.data.sources import SOURCE_FILE, RawFile, RawSource, write_source
 from superres.errors import DataError
 
@@ -35,19 +40,48 @@ class FetchReport:
         return sum(len(source.files) for source in self.sources)
 
 
-def fetch(sources: Sequence[Source], target: Path = Path("data/raw")) -> FetchReport:
+@dataclass(frozen=True)
+class FetchOptions:
+    """How patient a download is, what an archive may hold, and which folders are used."""
+
+    transfer: Transfer = DEFAULT
+    limits: ArchiveLimits = DEFAULT_LIMITS
+    downloads: Path | None = None  # unfinished downloads; None: `downloads` beside the target
+    manual: Path | None = None  # files placed by hand; None: `manual` beside the target
+    keep_archives: bool = False
+
+    def places(self, target: Path) -> Places:
+        """Return the folders that belong to `target`."""
+        return Places(
+            downloads=self.downloads or target.parent / "downloads",
+            manual=self.manual or target.parent / "manual",
+            transfer=self.transfer,
+            limits=self.limits,
+            keep_archives=self.keep_archives,
+        )
+
+
+def fetch(
+    sources: Sequence[Source],
+    target: Path = Path("data/raw"),
+    options: FetchOptions = FetchOptions(),
+) -> FetchReport:
     """Make `target` hold exactly the data sets of `sources`, each in a folder of its name.
 
     Files that are already right are left untouched, wrong or missing ones are replaced, files
     no longer listed are removed, and <name>/source.json says what is there. Running it again
-    after a kill repairs what was left undone.
+    after a kill repairs what was left undone; a download goes on where it stopped.
 
     Raises DataError naming the file with expected and found sha256, the folder without any
-    accepted file, or something in `target` that no fetch has put there.
+    accepted file, what must be placed by hand, a disk that is too small (before anything
+    starts), or something in `target` that no fetch has put there.
     """
     datasets = [resolve(source) for source in sources]
     names = {dataset.name for dataset in datasets}
     _refuse_strangers(target, names)
+    places = options.places(target)
+    if any(isinstance(dataset.origin, Remote) for dataset in datasets):
+        require_all(sources, target, places)
     listings: list[RawSource] = []
     written: list[str] = []
     removed = _remove_folders(target, names)
@@ -55,12 +89,14 @@ def fetch(sources: Sequence[Source], target: Path = Path("data/raw")) -> FetchRe
         folder = target / dataset.name
         staging = partial_name(folder)
         try:
-            wanted = locate(dataset, folder, staging)
+            wanted = locate(dataset, folder, staging, places)
             removed += _remove_unlisted(folder, wanted.listing)
             written += _bring(folder, wanted)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         listings.append(wanted.listing)
+    for dataset in datasets:  # only now: two sources may be parts of one archive
+        places.forget(dataset)
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     return FetchReport(tuple(listings), tuple(written), tuple(removed), size)
 
@@ -118,12 +154,22 @@ def _bring(folder: Path, wanted: Wanted) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     # The listing goes first: what a killed fetch leaves is then recognised as fetch's own.
     write_source(folder, wanted.listing)
+    if wanted.is_in_place:
+        return []
     written = []
     for file in wanted.listing.files:
         if not is_right(folder / file.file, file.sha256):
-            _copy(folder, file, wanted)
+            if wanted.may_move:
+                _move(wanted.paths[file.file], folder / file.file)
+            else:
+                _copy(folder, file, wanted)
             written.append(f"{folder.name}/{file.file}")
     return written
+
+
+def _move(path: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(place)
 
 
 def _copy(folder: Path, file: RawFile, wanted: Wanted) -> None:

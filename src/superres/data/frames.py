@@ -1,9 +1,9 @@
-"""Extract ordered frames of every fetched video, with their moments and scenes."""
+"""Extract ordered frames of every fetched video, with their moments, scenes and peculiarities."""
 
 import logging
 import os
 import shutil
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres import images, video
-from superres.config import Source
 from superres.atomic import replaced_folder
-from superres.data.clips import Bad, FrameRow, write_frames
+from superres.config import Source
+from superres.data.clips import Bad, ClipRow, FrameRow, write_frames
 from superres.data.origins import is_right
 from superres.data.scenes import CutFinder
 from superres.data.sources import VERIFY, read_sources
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 MIN_DEVIATION: Final = 2.0  # grey levels; a fade to black teaches nothing and tests nothing
 AHEAD: Final = 4  # frames waiting to be compressed
+UNEVEN: Final = 0.1  # of the usual time between two frames: more than a container's rounding
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class FramesReport:
     frames: dict[str, int]  # by clip
     scenes: dict[str, int]  # by clip
     quarantined: tuple[Bad, ...]
+    notes: dict[str, tuple[str, ...]]  # by clip: what a person should know of a video
 
 
 @dataclass(frozen=True)
@@ -54,30 +56,42 @@ def extract(raw: Path, target: Path, sources: Sequence[Source]) -> FramesReport:
     frames of a single colour are left out. A PNG is named after the frame's number in the video.
     A video that is none or gives no frame is listed in quarantine.csv with the reason; of a
     truncated one the whole frames are kept. Scenes are counted at hard cuts, see `CutFinder`.
+    Rotation, interlacing, depth, further streams and missing ends are noted in clips.csv.
 
     Raises DataError when fetch has to run first; `target` then stays as it was.
     """
     rows: list[FrameRow] = []
+    facts: list[ClipRow] = []
     bad: list[Bad] = []
     with replaced_folder(target) as folder:
         for clip in _clips(raw, {source.name: source for source in sources}):
             try:
-                rows += _extract_clip(clip, folder)
+                kept, fact = _extract_clip(clip, folder)
+                rows += kept
+                facts.append(fact)
             except InputError as error:
                 shutil.rmtree(folder / clip.name)
                 bad.append(Bad(clip.raw_name, str(error).removeprefix(f"{clip.video}: ")))
-        write_frames(folder, rows, bad)
+        write_frames(folder, rows, bad, facts)
     return FramesReport(
-        frames=dict(Counter(row.clip for row in rows)),
-        scenes={
-            clip: len({row.scene for row in rows if row.clip == clip}) for clip in _names(rows)
-        },
+        frames={fact.clip: fact.kept for fact in facts},
+        scenes={fact.clip: fact.scenes for fact in facts},
         quarantined=tuple(bad),
+        notes={fact.clip: notes_of(fact) for fact in facts},
     )
 
 
-def _names(rows: Sequence[FrameRow]) -> list[str]:
-    return list(dict.fromkeys(row.clip for row in rows))
+def notes_of(clip: ClipRow) -> tuple[str, ...]:
+    """Say what is particular about a video, in sentences for a person."""
+    told = {
+        f"{clip.streams} video streams in it, the default or first one was used": clip.streams > 1,
+        "interlaced: moving edges are combed in its frames; deinterlace it first": clip.interlaced,
+        f"{clip.bit_depth} bits per channel, converted to 8": clip.bit_depth > 8,
+        f"turned upright by {clip.rotation} degrees": clip.rotation % 360 != 0,
+        "variable frame rate: the moments are in frames.csv": clip.uneven,
+        f"damaged or truncated: {clip.missing}": bool(clip.missing),
+    }
+    return tuple(sentence for sentence, is_so in told.items() if is_so)
 
 
 def _clips(raw: Path, wanted: Mapping[str, Source]) -> Iterator[_Clip]:
@@ -94,13 +108,14 @@ def _clips(raw: Path, wanted: Mapping[str, Source]) -> Iterator[_Clip]:
             yield _Clip(name, path, f"{source.name}/{file.file}", wanted[source.name])
 
 
-def _extract_clip(clip: _Clip, folder: Path) -> list[FrameRow]:
+def _extract_clip(clip: _Clip, folder: Path) -> tuple[list[FrameRow], ClipRow]:
     """Write the clip's frames below `folder`; InputError when there is none to keep."""
     (folder / clip.name).mkdir(parents=True)
+    reading = _Reading(clip)
     rows = []
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for row, pixels in _chosen(clip):
+        for row, pixels in reading.chosen():
             waiting.append(pool.submit(_write_png, folder / row.file, pixels))
             rows.append(row)
             if len(waiting) > AHEAD:
@@ -113,24 +128,57 @@ def _extract_clip(clip: _Clip, folder: Path) -> list[FrameRow]:
             "its frames show a single colour",
             code="no_frames",
         )
-    return rows
+    return rows, reading.facts(rows)
 
 
-def _chosen(clip: _Clip) -> Iterator[tuple[FrameRow, NDArray[np.uint8]]]:
-    """Decode up to the last frame needed and yield the kept ones."""
-    cuts = CutFinder()
-    options = clip.options
-    scene = kept = 0
-    for frame in video.read(clip.video):
-        scene += cuts.is_cut(frame.pixels)
-        number = frame.index - options.first
-        if number < 0 or number % options.every or _is_blank(frame.pixels):
-            continue
-        file = f"{clip.name}/{frame.index:06d}.png"
-        yield FrameRow(clip.name, frame.index, frame.seconds, file, scene), frame.pixels
-        kept += 1
-        if kept == options.max_frames:
-            return
+class _Reading:
+    """One pass over a clip, and what was seen on the way."""
+
+    def __init__(self, clip: _Clip) -> None:
+        self.clip = clip
+        self.info = video.probe(clip.video)
+        self.moments: list[float] = []
+        self.is_whole = False
+
+    def chosen(self) -> Iterator[tuple[FrameRow, NDArray[np.uint8]]]:
+        """Decode up to the last frame needed and yield the kept ones."""
+        cuts, name, options = CutFinder(), self.clip.name, self.clip.options
+        scene = kept = 0
+        for frame in video.read(self.clip.video):
+            self.moments.append(frame.seconds)
+            scene += cuts.is_cut(frame.pixels)
+            number = frame.index - options.first
+            if number < 0 or number % options.every or _is_blank(frame.pixels):
+                continue
+            file = f"{name}/{frame.index:06d}.png"
+            yield FrameRow(name, frame.index, frame.seconds, file, scene), frame.pixels
+            kept += 1
+            if kept == options.max_frames:
+                return
+        self.is_whole = True
+
+    def facts(self, rows: Sequence[FrameRow]) -> ClipRow:
+        """Return the clip's row of clips.csv."""
+        info, moments = self.info, self.moments
+        gaps = np.diff(moments) if len(moments) > 2 else np.ones(1)
+        last = moments[-1] if moments else 0.0
+        told = video.shortness(info, len(moments), last) if self.is_whole else None
+        return ClipRow(
+            clip=self.clip.name,
+            width=info.width,
+            height=info.height,
+            fps=str(info.fps),
+            codec=info.codec,
+            bit_depth=info.bit_depth,
+            rotation=info.rotation,
+            interlaced=info.is_interlaced,
+            streams=info.streams,
+            decoded=len(moments),
+            kept=len(rows),
+            scenes=len({row.scene for row in rows}),
+            uneven=bool(gaps.max() - gaps.min() > UNEVEN * np.median(gaps)),
+            missing=told or "",
+        )
 
 
 def _is_blank(pixels: NDArray[np.uint8]) -> bool:

@@ -1,7 +1,8 @@
 """Find pictures of one split that are copies of another's: rescaled, recompressed, mirrored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from superres.data.splits import SPLITS
 # 0.5 or 1.7, all mirrored, all JPEGs of quality 60, all but 10 of those cropped by 2 % all round.
 MAX_BITS: Final = 10  # of 64 that may differ
 MIN_CORRELATION: Final = 0.75
-BLOCK: Final = 1024  # pictures compared at once with all of the other split
+BLOCK: Final = 1 << 22  # hashes compared at once
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,20 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class _Fingerprints:
-    ids: list[str]
+class Fingerprints:
+    """Two hashes of each picture: 16 bytes, so that a million pictures fit easily."""
+
+    ids: tuple[str, ...]
     bits: NDArray[np.uint64]  # (N,), difference hashes
     mirrored: NDArray[np.uint64]  # of the picture flipped left to right
-    thumbs: NDArray[np.float32]  # (N, 1024), zero mean and unit length
+    picture: Callable[[int], Pixels]  # the few whose hashes agree are looked at again
+
+    def thumb(self, place: int) -> NDArray[np.float32]:
+        """Return (32, 32), zero mean and unit length."""
+        grey = _small_grey(self.picture(place))
+        thumb = np.asarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA), np.float32)
+        thumb -= thumb.mean()
+        return np.asarray(thumb / max(float(np.linalg.norm(thumb)), 1e-6), np.float32)
 
 
 def near_copies(folder: Path, rows: Sequence[Row]) -> list[Copy]:
@@ -51,30 +61,30 @@ def near_copies(folder: Path, rows: Sequence[Row]) -> list[Copy]:
     prints = {}
     for split in SPLITS:
         members = [row for row in rows if row.split == split]
-        pictures = (load_pair(folder, row)[1] for row in members)
-        prints[split] = _fingerprints([row.id for row in members], pictures)
+        prints[split] = fingerprints([row.id for row in members], partial(_hr, folder, members))
     for one, other in combinations(SPLITS, 2):
-        found += _between(prints[one], prints[other])
+        found += between(prints[one], prints[other])
     return found
+
+
+def _hr(folder: Path, rows: Sequence[Row], place: int) -> Pixels:
+    return load_pair(folder, rows[place])[1]
 
 
 def same_picture(one: Pixels, other: Pixels) -> bool:
     """Say whether two pictures, uint8 (H, W, 3) of any sizes, show the same."""
-    return bool(_between(_fingerprints(["0"], [one]), _fingerprints(["1"], [other])))
+    return bool(between(fingerprints(["0"], lambda _: one), fingerprints(["1"], lambda _: other)))
 
 
-def _fingerprints(ids: list[str], pictures: Iterable[Pixels]) -> _Fingerprints:
+def fingerprints(ids: Sequence[str], picture: Callable[[int], Pixels]) -> Fingerprints:
+    """Return the hashes of the pictures that `picture` gives for 0 .. len(ids) - 1."""
     bits = np.empty(len(ids), np.uint64)
     mirrored = np.empty(len(ids), np.uint64)
-    thumbs = np.empty((len(ids), 32 * 32), np.float32)
-    for place, hr in enumerate(pictures):
-        grey = _small_grey(hr)
+    for place in range(len(ids)):
+        grey = _small_grey(picture(place))
         bits[place] = _difference_hash(grey)
         mirrored[place] = _difference_hash(grey[:, ::-1])
-        thumb = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).reshape(-1)
-        thumb -= thumb.mean()
-        thumbs[place] = thumb / max(float(np.linalg.norm(thumb)), 1e-6)
-    return _Fingerprints(ids, bits, mirrored, thumbs)
+    return Fingerprints(tuple(ids), bits, mirrored, picture)
 
 
 def _small_grey(rgb: Pixels) -> NDArray[np.float32]:
@@ -89,19 +99,19 @@ def _difference_hash(grey: NDArray[np.float32]) -> int:
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
-def _between(one: _Fingerprints, other: _Fingerprints) -> list[Copy]:
+def between(one: Fingerprints, other: Fingerprints) -> list[Copy]:
+    """Return the pictures of `one` that show what a picture of `other` shows."""
     found = []
-    for start in range(0, len(one.ids), BLOCK):
-        bits = one.bits[start : start + BLOCK, None]
+    block = max(1, BLOCK // max(len(other.ids), 1))
+    for start in range(0, len(one.ids), block):
+        bits = one.bits[start : start + block, None]
         plain = np.bitwise_count(bits ^ other.bits) <= MAX_BITS
         flipped = np.bitwise_count(bits ^ other.mirrored) <= MAX_BITS
         for row, column in np.argwhere(plain | flipped):
-            first = one.thumbs[start + row]
-            second = other.thumbs[column]
-            turned = second.reshape(32, 32)[:, ::-1].reshape(-1)
+            first, second = one.thumb(start + int(row)), other.thumb(int(column))
             agreements = (
-                float(first @ second) if plain[row, column] else 0.0,
-                float(first @ turned) if flipped[row, column] else 0.0,
+                float((first * second).sum()) if plain[row, column] else 0.0,
+                float((first * second[:, ::-1]).sum()) if flipped[row, column] else 0.0,
             )
             if max(agreements) >= MIN_CORRELATION:
                 found.append(Copy(one.ids[start + row], other.ids[column]))

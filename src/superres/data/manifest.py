@@ -1,10 +1,11 @@
 """The folder of packed pairs as others see it: manifest.csv, pack.json and the pixels.
 
-manifest.csv      one row per picture, see `Row`
-<split>.hr.u8     HR pictures of the split: uint8, row-major (height, width, 3) RGB, one
-<split>.lr.u8     after another without gaps; their LR pictures in the same order
-pack.json         scale, kernel, border, checksums of the packs, the data hash
-quarantine.csv    files that were left out, and why
+manifest.csv            one row per picture, see `Row`
+<split>-00000.hr.u8     HR pictures of the split: uint8, row-major (height, width, 3) RGB, one
+<split>-00000.lr.u8     after another without gaps; their LR pictures in the same order
+<split>-00001.hr.u8     the next shard; a picture never lies in two
+pack.json               scale, degradation, checksums of the shards, the data hash
+quarantine.csv          files that were left out, and why
 """
 
 import csv
@@ -24,15 +25,16 @@ from superres.errors import DataError
 MANIFEST: Final = "manifest.csv"
 PACK: Final = "pack.json"
 QUARANTINE: Final = "quarantine.csv"
+SIDES: Final = ("hr", "lr")
 PACK_KEYS: Final = {"scale", "kernel", "border", "min_side", "splits", "sha256"}
 REBUILD: Final = "Run `superres pairs` to build it again."
 
 Pixels = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a row per picture is in memory, of a million as well
 class Row:
-    """One LR/HR pair. Sizes are pixels, offsets bytes in the split's packs."""
+    """One LR/HR pair. Sizes are pixels, offsets bytes in the shard."""
 
     id: str  # path without its suffix, with it where two files share the rest
     source: str
@@ -40,7 +42,7 @@ class Row:
     kind: str  # image | frame
     clip: str  # "" for an image
     index: int | None  # frame number in the video; None for an image
-    path: str  # below data/raw for an image, below data/frames for a frame
+    path: str  # below data/raw as fetched, below data/frames for a frame of a video file
     sha256: str  # of the HR pixels in the pack
     height: int  # HR, after mod-cropping
     width: int
@@ -56,6 +58,12 @@ class Row:
     mean: float  # of all HR values, 0..255
     contrast: float  # largest standard deviation among the three channels, 0..127.5
     licence: str
+    shard: int = 0  # of the split
+    source_sha256: str = ""  # of the file the pixels are from
+    degradation: str = ""  # how LR was made of HR, in words
+    profile: str = ""  # colour profile that was converted to sRGB; "" when there was none
+    clipped: float = 0.0  # share of HR values that are 0 or 255
+    scene: int = 0  # counts the cuts of the clip before this frame
 
 
 COLUMNS: Final = tuple(field.name for field in fields(Row))
@@ -67,9 +75,9 @@ _READ: Final[Mapping[Any, Callable[[str], Any]]] = {
 }
 
 
-def pack_name(split: str, side: str) -> str:
-    """Return the pack's file name; `side` is "hr" or "lr"."""
-    return f"{split}.{side}.u8"
+def pack_name(split: str, side: str, shard: int = 0) -> str:
+    """Return a shard's file name; `side` is "hr" or "lr"."""
+    return f"{split}-{shard:05d}.{side}.u8"
 
 
 def read_manifest(folder: Path) -> list[Row]:
@@ -127,8 +135,9 @@ def load_pair(folder: Path, row: Row) -> tuple[Pixels, Pixels]:
 
     Raises DataError when a pack is missing or shorter than the manifest says.
     """
-    lr = _map(folder / pack_name(row.split, "lr"), row.lr_offset, (row.lr_height, row.lr_width, 3))
-    hr = _map(folder / pack_name(row.split, "hr"), row.hr_offset, (row.height, row.width, 3))
+    names = {side: folder / pack_name(row.split, side, row.shard) for side in SIDES}
+    lr = _map(names["lr"], row.lr_offset, (row.lr_height, row.lr_width, 3))
+    hr = _map(names["hr"], row.hr_offset, (row.height, row.width, 3))
     return lr, hr
 
 

@@ -1,32 +1,25 @@
-"""Find the files a data set consists of, where they can be copied from, and their splits."""
+"""Find the files a data set consists of, and where they can be copied from."""
 
 import hashlib
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from superres.data.catalog import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Dataset, Download, Local, Package
-from superres.data.download import download
-from superres.data.sources import RawFile, RawSource, read_source
-from superres.data.splits import SPLITS, Split, assign
+from superres.data.catalog import Dataset, Local, Package, Remote
+from superres.data.download_sets import Places, gather
+from superres.data.listing import Wanted, clip_of, listing, scan, with_splits
+from superres.data.protocols import apply
+from superres.data.sources import RawFile, read_source
+from superres.data.splits import Split, official, read_list
 from superres.errors import DataError
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What data/raw/<name> must hold, and where each file can be copied from."""
-
-    listing: RawSource
-    paths: Mapping[str, Path]
-    missing: str = ""  # why there may be no path
-
-
-def locate(dataset: Dataset, folder: Path, staging: Path) -> Wanted:
+def locate(dataset: Dataset, folder: Path, staging: Path, places: Places) -> Wanted:
     """List a data set's files; a download is unpacked into `staging` unless `folder` is right.
 
     Raises DataError for a missing or empty folder, a download that fails or has another
-    checksum, or a source that overlaps the folder fetch writes to.
+    checksum, files that only a person can bring, or a source that overlaps fetch's folder.
     """
     if isinstance(dataset.origin, Package):
         return _packaged(dataset, dataset.origin)
@@ -34,8 +27,9 @@ def locate(dataset: Dataset, folder: Path, staging: Path) -> Wanted:
         path = dataset.origin.path.expanduser()
         _refuse_overlap(dataset.name, path, folder.parent)
         return _listed(dataset, path, "local")
-    origin = f"{dataset.origin.url}#sha256={dataset.origin.sha256}"
-    return _known(dataset, folder, origin) or _downloaded(dataset, dataset.origin, staging)
+    if not dataset.origin.files:
+        return _placed(dataset, places.by_hand(dataset))
+    return known(dataset, folder) or _downloaded(dataset, dataset.origin, folder, (staging, places))
 
 
 def sha256_of(path: Path) -> str:
@@ -51,44 +45,123 @@ def is_right(path: Path, sha256: str) -> bool:
 
 def _packaged(dataset: Dataset, package: Package) -> Wanted:
     files = tuple(
-        RawFile(item.file, item.sha256, item.split, _clip(dataset, item.file, is_single=True))
+        RawFile(item.file, item.sha256, item.split, clip_of(dataset, item.file, is_single=True))
         for item in dataset.items
     )
-    listing = _listing(dataset, files, f"package {package.name}")
-    spec = importlib.util.find_spec(package.name)
+    listed = listing(dataset, files, describe(dataset))
+    spec = importlib.util.find_spec(package.package)
     if spec is None or not spec.submodule_search_locations:
-        cure = f"the Python package '{package.name}' that carries it is not installed"
-        return Wanted(listing, {}, cure)
+        cure = f"the Python package '{package.package}' that carries it is not installed"
+        return Wanted(listed, {}, cure)
     inside = Path(spec.submodule_search_locations[0]) / package.folder
-    return Wanted(listing, {item.file: inside / item.file for item in dataset.items})
+    return Wanted(listed, {item.file: inside / item.file for item in dataset.items})
 
 
-def _known(dataset: Dataset, folder: Path, origin: str) -> Wanted | None:
-    """Return the listing of an earlier download of the same address if it is still whole."""
-    known = read_source(folder)
-    if known is None or (known.origin, known.kind) != (origin, dataset.kind):
+def known(dataset: Dataset, folder: Path, *, checked: bool = True) -> Wanted | None:
+    """Return the listing of an earlier download of the same files if it is still whole.
+
+    Without `checked` the files only have to be there.
+    """
+    before = read_source(folder)
+    if before is None or (before.origin, before.kind) != (describe(dataset), dataset.kind):
         return None
-    if not all(is_right(folder / file.file, file.sha256) for file in known.files):
-        return None
-    paths = {file.file: folder / file.file for file in known.files}
-    digests = {file.file: file.sha256 for file in known.files}
-    return Wanted(_listing(dataset, _split(dataset, digests), origin), paths)
+    for file in before.files:
+        path = folder / file.file
+        if not (is_right(path, file.sha256) if checked else path.is_file()):
+            return None
+    paths = {file.file: folder / file.file for file in before.files}
+    digests = {file.file: file.sha256 for file in before.files}
+    theirs: dict[str, Split] = {}
+    if dataset.rules:
+        theirs = {file.file: file.official or file.split for file in before.files}
+    files = with_splits(dataset, digests, theirs=theirs)
+    return Wanted(listing(dataset, files, before.origin, before.archives), paths, is_in_place=True)
 
 
-def _downloaded(dataset: Dataset, origin: Download, staging: Path) -> Wanted:
-    folder = download(dataset, origin, staging)
-    return _listed(dataset, folder, f"{origin.url}#sha256={origin.sha256}")
+def describe(dataset: Dataset) -> str:
+    """Say where a download is from and which part of it; the same words mean the same files."""
+    origin = dataset.origin
+    if not isinstance(origin, Remote):
+        return "local" if isinstance(origin, Local) else f"package {origin.package}"
+    if not dataset.title:  # an address of params.yaml
+        return f"{origin.files[0].urls[0]}#{(origin.files[0].checksum or '').replace(':', '=')}"
+    asked = dataset.selection.model_dump(exclude_defaults=True)
+    words = [f"catalog:{dataset.shelf}"]
+    words += [f"{key} {value}" for key, value in asked.items()]
+    words += [f"{file.file} {file.checksum or 'no published checksum'}" for file in origin.files]
+    return ", ".join(words)
+
+
+def _downloaded(
+    dataset: Dataset, origin: Remote, folder: Path, where: tuple[Path, Places]
+) -> Wanted:
+    staging, places = where
+    came = gather(dataset, origin, staging, places)
+    _refuse_other(dataset, folder, came)
+    paths = scan(dataset, staging)
+    theirs = _official(dataset, list(paths), staging)
+    paths = {file: path for file, path in paths.items() if not dataset.rules or file in theirs}
+    if not paths:
+        raise DataError(
+            f"data source '{dataset.name}': nothing of what came is wanted; check the selection "
+            "in params.yaml."
+        )
+    digests = {file: sha256_of(path) for file, path in paths.items()}
+    files = with_splits(dataset, digests, theirs=theirs)
+    # Only what nobody vouches for is remembered; the rest is in the origin.
+    unsure = {one.file for one in origin.files if one.checksum is None}
+    archives = {file: digest for file, digest in sorted(came.items()) if file in unsure}
+    listed = listing(dataset, files, describe(dataset), archives)
+    return Wanted(listed, paths, may_move=True)
+
+
+def _refuse_other(dataset: Dataset, folder: Path, came: Mapping[str, str]) -> None:
+    """What has no published checksum must stay what it was when it came first."""
+    before = read_source(folder)
+    for file, digest in came.items():
+        expected = before.archives.get(file, digest) if before else digest
+        if digest != expected:
+            raise DataError(
+                f"{file} of data source '{dataset.name}': wrong checksum, expected sha256 "
+                f"{expected} as at the first download, found {digest}. To accept the new "
+                f"version, delete {folder}."
+            )
+
+
+def _official(dataset: Dataset, files: Sequence[str], staging: Path) -> dict[str, Split]:
+    """Return the split of every wanted file: the authors', or that of the chosen report."""
+    matches = [
+        (rule.match, rule.split)
+        for rule in dataset.rules
+        if rule.match is not None and rule.split is not None
+    ]
+    listed: dict[str, Split] = {}
+    texts = [path for path in sorted(staging.rglob("*")) if path.is_file()]
+    for rule in (rule for rule in dataset.rules if rule.names is not None):
+        for path in texts:
+            if fnmatchcase(path.relative_to(staging).as_posix(), rule.names or ""):
+                listed |= read_list(path.read_text(encoding="utf-8"), rule.split)
+    theirs = official(files, matches, listed)
+    if dataset.protocol is None:
+        return theirs
+    return apply(dataset.protocol, theirs, lambda file: file.rpartition("/")[0])
+
+
+def _placed(dataset: Dataset, path: Path) -> Wanted:
+    """List a folder that a person has filled."""
+    paths = scan(dataset, path)
+    digests = {file: sha256_of(where) for file, where in paths.items()}
+    files = with_splits(dataset, digests, theirs=_official(dataset, list(paths), path))
+    return Wanted(listing(dataset, files, "placed by hand"), paths)
 
 
 def _listed(dataset: Dataset, path: Path, origin: str) -> Wanted:
-    paths = _scan(dataset, path)
+    paths = scan(dataset, path)
     digests = {file: sha256_of(where) for file, where in paths.items()}
     is_single = path.is_file()
-    return Wanted(_listing(dataset, _split(dataset, digests, is_single=is_single), origin), paths)
-
-
-def _listing(dataset: Dataset, files: tuple[RawFile, ...], origin: str) -> RawSource:
-    return RawSource(dataset.name, dataset.kind, dataset.licence, dataset.homepage, origin, files)
+    return Wanted(
+        listing(dataset, with_splits(dataset, digests, is_single=is_single), origin), paths
+    )
 
 
 def _refuse_overlap(name: str, path: Path, target: Path) -> None:
@@ -98,79 +171,3 @@ def _refuse_overlap(name: str, path: Path, target: Path) -> None:
             f"data source '{name}': its path {path} and {target}, which fetch fills, lie inside "
             "each other. Keep the originals elsewhere."
         )
-
-
-def _scan(dataset: Dataset, path: Path) -> dict[str, Path]:
-    """Return name below data/raw/<name> -> path for every accepted file, sorted by name."""
-    accepted = ", ".join(dataset.suffixes)
-    if path.is_file():
-        found = {path.name: path}
-    elif path.is_dir():
-        found = {
-            file.relative_to(path).as_posix(): file
-            for file in sorted(path.rglob("*"))
-            if file.is_file() and not _is_hidden(file.relative_to(path))
-        }
-    else:
-        raise DataError(
-            f"data source '{dataset.name}': {path} does not exist. "
-            f"Accepted: a folder with files ending in {accepted}, or one such file."
-        )
-    taken = {name: file for name, file in found.items() if _has_suffix(name, dataset.suffixes)}
-    if not taken:
-        raise DataError(
-            f"data source '{dataset.name}': {path} holds no file that is accepted as "
-            f"{dataset.kind}, {len(found)} other files were found. Accepted: {accepted}."
-            + _kind_hint(dataset, found)
-        )
-    return taken
-
-
-def _kind_hint(dataset: Dataset, found: Mapping[str, Path]) -> str:
-    other, suffixes = (
-        ("images", IMAGE_SUFFIXES) if dataset.kind == "video" else ("video", VIDEO_SUFFIXES)
-    )
-    is_other = any(_has_suffix(name, suffixes) for name in found)
-    return f" For these files say `kind: {other}` in params.yaml." if is_other else ""
-
-
-def _has_suffix(name: str, suffixes: tuple[str, ...]) -> bool:
-    return name.lower().endswith(suffixes)
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _split(
-    dataset: Dataset, digests: Mapping[str, str], *, is_single: bool = False
-) -> tuple[RawFile, ...]:
-    """Give each file its split: the forced one, else that of its folder, else by content."""
-    splits: Mapping[str, Split] = _by_folder(dataset, digests) or assign(digests)
-    if dataset.split is not None:
-        splits = dict.fromkeys(digests, dataset.split)
-    return tuple(
-        RawFile(file, digest, splits[file], _clip(dataset, file, is_single=is_single))
-        for file, digest in sorted(digests.items())
-    )
-
-
-def _by_folder(dataset: Dataset, digests: Mapping[str, str]) -> dict[str, Split]:
-    """Return the splits named by top folders train/val/test; nothing where there are none."""
-    splits: dict[str, Split] = {
-        file: split for file in digests for split in SPLITS if file.startswith(f"{split}/")
-    }
-    outside = sorted(digests.keys() - splits.keys())
-    if splits and outside and dataset.split is None:
-        raise DataError(
-            f"data source '{dataset.name}' has train/val/test folders, but also files outside "
-            f"them: {', '.join(outside[:5])}. Move these into one of the folders."
-        )
-    return splits
-
-
-def _clip(dataset: Dataset, file: str, *, is_single: bool) -> str | None:
-    """Return the clip a video is: the data set's name, below it the file's when it is a folder."""
-    if dataset.kind != "video":
-        return None
-    return dataset.name if is_single else f"{dataset.name}/{file}"

@@ -1,27 +1,26 @@
 """Pack everything fetched and extracted into aligned LR/HR pairs with a manifest."""
 
-import logging
-import os
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+import numpy as np
+
 from superres.atomic import replaced_folder
-from superres.data.clips import Bad, read_frames, write_quarantine
-from superres.data.manifest import Row, write_manifest
+from superres.data.candidates import fetched_candidates, folder_candidates
+from superres.data.clips import Bad, write_quarantine
+from superres.data.manifest import Pixels, Row, write_manifest
 from superres.data.packing import Pack, write_facts
-from superres.data.prepare import Candidate, PairOptions, Prepared, prepare
-from superres.data.sources import RawSource, clips_of, read_sources
+from superres.data.prepare import Candidate, PairOptions, Prepared, filmed, prepare
 from superres.data.splits import SPLITS
+from superres.data.workers import open_workers
 from superres.errors import DataError
 
-logger = logging.getLogger(__name__)
-
-AHEAD: Final = 2  # pictures per worker held in memory; more would not be faster
 SHOWN: Final = 10  # bad files named in a message
 
 
@@ -39,109 +38,102 @@ def build(raw: Path, frames: Path, target: Path, options: PairOptions) -> PairsR
     """Replace `target` by the pairs of everything in `raw` and `frames`.
 
     A file that cannot be read or is smaller than `min_side` is left out and listed in
-    quarantine.csv with the reason. Equal inputs give equal bytes, whatever the number of
-    workers; no more than a few pictures are in memory at once.
+    quarantine.csv with the reason. Equal inputs give equal bytes, whatever the workers; no more
+    than a few pictures are in memory at once.
 
     Raises DataError when more than `max_bad_share` of the files are bad (naming them), when
     none is left, or when fetch or frames has to run first; `target` then stays as it was.
     """
-    candidates, bad = _candidates(raw, frames)
+    return _pack(*fetched_candidates(raw, frames), target, options)
+
+
+def build_folder(pictures: Path, target: Path, options: PairOptions) -> PairsReport:
+    """Replace `target` by the pairs of every file below `pictures`, however many are bad.
+
+    Raises DataError when there is no such folder or no usable picture in it.
+    """
+    found, bad = folder_candidates(pictures)
+    return _pack(found, bad, target, replace(options, max_bad_share=1.0))
+
+
+def _pack(
+    candidates: Sequence[Candidate], bad: list[Bad], target: Path, options: PairOptions
+) -> PairsReport:
     rows: list[Row] = []
     with replaced_folder(target) as folder:
         with ExitStack() as stack:
-            packs = {str(split): stack.enter_context(Pack(folder, split)) for split in SPLITS}
-            for candidate, outcome in _prepared(candidates, options):
+            packs = {
+                str(split): stack.enter_context(Pack(folder, split, options.shard_bytes))
+                for split in SPLITS
+            }
+            pool = stack.enter_context(open_workers(options.workers))
+            describe = options.describe()
+            made = pool.map(partial(prepare, options=options), candidates)
+            for candidate, outcome in _finished(zip(candidates, made, strict=True), options):
                 if isinstance(outcome, Bad):
                     bad.append(outcome)
                 else:
-                    rows.append(_row(candidate, outcome, packs[candidate.split], options))
-                    packs[candidate.split].append(outcome)
+                    pack = packs[candidate.split]
+                    rows.append(_row(candidate, outcome, pack.place(outcome), options, describe))
+                    pack.append(outcome)
         _check_share(bad, len(rows), options.max_bad_share)
         write_manifest(folder, _with_ids(rows))
         write_quarantine(folder, bad)
         total = write_facts(folder, packs, options)
     counts = {split: pack.images for split, pack in packs.items()}
-    size = sum(pack.size("hr") + pack.size("lr") for pack in packs.values())
+    size = sum(pack.bytes for pack in packs.values())
     return PairsReport(counts, tuple(bad), total, size)
 
 
-def _candidates(raw: Path, frames: Path) -> tuple[list[Candidate], list[Bad]]:
-    """List every picture and frame in manifest order, and the videos that were left out."""
-    sources = read_sources(raw)
-    found = [
-        Candidate(
-            source=source.name,
-            split=file.split,
-            kind="image",
-            path=f"{source.name}/{file.file}",
-            file=raw / source.name / file.file,
-            licence=source.licence,
-            sha256=file.sha256,
-            clip=file.clip or "",
-        )
-        for source in sources
-        if source.kind == "images"
-        for file in source.files
-    ]
-    bad: list[Bad] = []
-    if any(source.kind == "video" for source in sources):
-        extracted, bad = _extracted(sources, frames)
-        found += extracted
-    order = {str(split): place for place, split in enumerate(SPLITS)}
-    found.sort(key=lambda one: (order[one.split], one.source, one.clip, one.index or 0, one.path))
-    return found, bad
+Outcome = tuple[Candidate, Prepared | Bad]
 
 
-def _extracted(sources: Sequence[RawSource], frames: Path) -> tuple[list[Candidate], list[Bad]]:
-    clips = clips_of(sources)
-    rows, bad = read_frames(frames)
-    expected = {clip: f"{source.name}/{file.file}" for clip, (source, file) in clips.items()}
-    present = {row.clip for row in rows}
-    left_out = {one.path for one in bad}
-    stale = present - expected.keys()
-    absent = {clip for clip in expected.keys() - present if expected[clip] not in left_out}
-    if stale or absent:
-        raise DataError(
-            f"{frames} does not match the fetched videos "
-            f"({', '.join(sorted(stale | absent))}). Run `superres frames` first."
-        )
-    found = [
-        Candidate(
-            source=clips[row.clip][0].name,
-            split=clips[row.clip][1].split,
-            kind="frame",
-            path=row.file,
-            file=frames / row.file,
-            licence=clips[row.clip][0].licence,
-            clip=row.clip,
-            index=row.index,
-        )
-        for row in rows
-    ]
-    return found, bad
+def _finished(outcomes: Iterable[Outcome], options: PairOptions) -> Iterator[Outcome]:
+    """Yield the outcomes in order, with the LR of frames whose clip is degraded as a whole."""
+    chain = options.chain()
+    if chain is None or not (chain.is_random or chain.needs_clip):
+        yield from outcomes
+        return
+    for (clip, _), frames in groupby(outcomes, key=lambda one: (one[0].clip, one[0].source)):
+        if clip:
+            yield from _clip(clip, frames, options)
+        else:
+            yield from frames
 
 
-def _prepared(
-    candidates: Sequence[Candidate], options: PairOptions
-) -> Iterator[tuple[Candidate, Prepared | Bad]]:
-    """Yield every candidate's outcome in order, with a bounded number of pictures in flight."""
-    workers = options.workers or min(8, os.cpu_count() or 1)
-    waiting: deque[tuple[Candidate, Future[Prepared | Bad]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for candidate in candidates:
-                waiting.append((candidate, pool.submit(prepare, candidate, options)))
-                if len(waiting) >= AHEAD * workers:
-                    oldest, outcome = waiting.popleft()
-                    yield oldest, outcome.result()
-            while waiting:
-                oldest, outcome = waiting.popleft()
-                yield oldest, outcome.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _clip(clip: str, frames: Iterable[Outcome], options: PairOptions) -> Iterator[Outcome]:
+    """Stream one clip through the degradation; frames of another size than the first are bad."""
+    waiting: deque[Outcome] = deque()
+    size: list[tuple[int, ...]] = []
+
+    def hrs() -> Iterator[Pixels]:
+        for candidate, outcome in frames:
+            found = outcome
+            if isinstance(found, Prepared):
+                size.append(found.hr.shape)
+                if found.hr.shape != size[0]:
+                    found = Bad(candidate.path, f"not as large as the first frame of {clip}")
+            waiting.append((candidate, found))
+            if isinstance(found, Prepared):
+                yield found.hr
+
+    for lr in filmed(hrs(), clip, options):
+        while isinstance(waiting[0][1], Bad):
+            yield waiting.popleft()
+        candidate, outcome = waiting.popleft()
+        if isinstance(outcome, Prepared):
+            yield candidate, replace(outcome, lr=np.ascontiguousarray(lr))
+    yield from waiting
 
 
-def _row(candidate: Candidate, prepared: Prepared, pack: Pack, options: PairOptions) -> Row:
+def _row(
+    candidate: Candidate,
+    prepared: Prepared,
+    place: tuple[int, int, int],
+    options: PairOptions,
+    degradation: str,
+) -> Row:
+    shard, hr_offset, lr_offset = place
     return Row(
         id=candidate.path,
         source=candidate.source,
@@ -155,8 +147,8 @@ def _row(candidate: Candidate, prepared: Prepared, pack: Pack, options: PairOpti
         width=prepared.hr.shape[1],
         lr_height=prepared.lr.shape[0],
         lr_width=prepared.lr.shape[1],
-        hr_offset=pack.size("hr"),
-        lr_offset=pack.size("lr"),
+        hr_offset=hr_offset,
+        lr_offset=lr_offset,
         channels=prepared.channels,
         bit_depth=prepared.bit_depth,
         scale=options.scale,
@@ -165,17 +157,25 @@ def _row(candidate: Candidate, prepared: Prepared, pack: Pack, options: PairOpti
         mean=prepared.mean,
         contrast=prepared.contrast,
         licence=candidate.licence,
+        shard=shard,
+        source_sha256=prepared.source_sha256,
+        degradation=degradation,
+        profile=prepared.profile,
+        clipped=prepared.clipped,
+        scene=candidate.scene,
     )
 
 
-def _with_ids(rows: Sequence[Row]) -> list[Row]:
+def _with_ids(rows: Sequence[Row]) -> Iterator[Row]:
     """Shorten ids to the path without suffix where no other file has the same."""
-    stems = [PurePosixPath(row.path).with_suffix("").as_posix() for row in rows]
-    seen = Counter(stems)
-    return [
-        replace(row, id=stem) if seen[stem] == 1 else row
-        for row, stem in zip(rows, stems, strict=True)
-    ]
+    seen = Counter(map(_stem, rows))
+    for row in rows:
+        stem = _stem(row)
+        yield replace(row, id=stem) if seen[stem] == 1 else row
+
+
+def _stem(row: Row) -> str:
+    return PurePosixPath(row.path).with_suffix("").as_posix()
 
 
 def _check_share(bad: Sequence[Bad], good: int, accepted: float) -> None:

@@ -8,32 +8,33 @@ from typing import Any, Final, cast
 import numpy as np
 
 from superres.data.checks import Check
+from superres.data.clips import read_quarantine
+from superres.data.degradations import Degradation, picture_seed
 from superres.data.degrade import Border, degrade
 from superres.data.leaks import near_copies
 from superres.data.manifest import (
     MANIFEST,
+    SIDES,
+    Pixels,
     Row,
     combined_hash,
     load_pair,
     pack_name,
     sha256_of_pixels,
 )
+from superres.data.prepare import is_of_clip
 from superres.data.splits import SPLITS
 from superres.errors import DataError, SuperresError
+from superres.metrics import psnr
 
 SAMPLE: Final = 64  # pairs degraded anew; all when there are fewer
-SIDES: Final = ("hr", "lr")
+FLOOR: Final = 15.0  # dB; another picture has about 10, a harsh degradation 20
 
 
 def check_pixels(folder: Path, rows: Sequence[Row], pack: Mapping[str, Any]) -> list[Check]:
-    """Return the checks of the packs in `folder` against their manifest and pack.json."""
-    hashes = {name: _sha256(folder / name) for name in _pack_names()}
-    expected = {
-        pack_name(split, side): pack["splits"][split][f"{side}_sha256"]
-        for split in SPLITS
-        for side in SIDES
-    }
-    altered = [name for name, found in hashes.items() if found != expected[name]]
+    """Return the checks of the shards in `folder` against their manifest and pack.json."""
+    expected = _expected(pack)
+    altered = [name for name, digest in expected.items() if _sha256(folder / name) != digest]
     manifest = _sha256(folder / MANIFEST)
     total = combined_hash({**expected, MANIFEST: manifest})
     counts = [
@@ -43,6 +44,7 @@ def check_pixels(folder: Path, rows: Sequence[Row], pack: Mapping[str, Any]) -> 
     ]
     unreadable = [row.id for row in rows if not _is_readable(folder, row)]
     readable = [row for row in rows if row.id not in set(unreadable)]
+    quarantined = tuple(bad.path for bad in read_quarantine(folder))
     return [
         Check("The packs have the checksums of pack.json.", "critical", tuple(altered)),
         Check(
@@ -55,10 +57,12 @@ def check_pixels(folder: Path, rows: Sequence[Row], pack: Mapping[str, Any]) -> 
         Check(
             "The packs are exactly as long as their pictures.",
             "critical",
-            tuple(name for name in hashes if not _is_whole(folder, name, rows)),
+            tuple(name for name in expected if not _is_whole(folder, name, rows)),
         ),
+        Check("Every file could be used.", "warning", quarantined),
         _check_hr(folder, readable),
-        _check_lr(folder, readable, altered),
+        _check_lr(folder, readable, altered, pack),
+        *_check_likeness(folder, readable, pack),
         _check_copies(folder, readable),
     ]
 
@@ -70,8 +74,13 @@ def sample(rows: Sequence[Row], number: int = SAMPLE) -> list[Row]:
     return [rows[int(place)] for place in np.linspace(0, len(rows) - 1, number).round()]
 
 
-def _pack_names() -> list[str]:
-    return [pack_name(split, side) for split in SPLITS for side in SIDES]
+def _expected(pack: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        pack_name(split, side, number): shard[f"{side}_sha256"]
+        for split in SPLITS
+        for number, shard in enumerate(pack["splits"][split]["shards"])
+        for side in SIDES
+    }
 
 
 def _sha256(path: Path) -> str:
@@ -91,11 +100,11 @@ def _is_readable(folder: Path, row: Row) -> bool:
 
 def _is_whole(folder: Path, name: str, rows: Sequence[Row]) -> bool:
     path = folder / name
-    split, side, _ = name.split(".")
+    side = name.split(".")[1]
     sizes = [
         3 * (row.height * row.width if side == "hr" else row.lr_height * row.lr_width)
         for row in rows
-        if row.split == split
+        if pack_name(row.split, side, row.shard) == name
     ]
     return path.is_file() and path.stat().st_size == sum(sizes)
 
@@ -112,27 +121,63 @@ def _check_hr(folder: Path, rows: Sequence[Row]) -> Check:
     return Check(sentence, "critical", _failing(rows, holds))
 
 
-def _check_lr(folder: Path, rows: Sequence[Row], altered: Sequence[str]) -> Check:
-    """Degrade a sample anew; all of a split whose pack was altered, to name the pair."""
+def _check_lr(
+    folder: Path, rows: Sequence[Row], altered: Sequence[str], pack: Mapping[str, Any]
+) -> Check:
+    """Degrade a sample anew; all of a shard that was altered, to name the pair.
+
+    Frames whose LR depends on their clip are left to `_check_likeness`.
+    """
+    chain = _chain(pack)
+    made = [row for row in rows if chain is None or not is_of_clip(row.clip, chain)]
+    suspects = [
+        row
+        for row in made
+        if any(pack_name(row.split, side, row.shard) in altered for side in SIDES)
+    ]
+    chosen = {row.id: row for row in [*sample(made), *suspects]}
 
     def holds(row: Row) -> bool:
         lr, hr = load_pair(folder, row)
         if row.scale < 1:
             return False
         try:
-            again = degrade(np.asarray(hr), row.scale, row.kernel, cast(Border, row.border))
+            again = _again(np.asarray(hr), row, chain, int(pack.get("seed", 0)))
         except SuperresError:  # a kernel there is not; the manifest's checks say so
             return False
         return bool(np.array_equal(again, lr))
 
-    suspects = [
-        row
-        for row in rows
-        if pack_name(row.split, "lr") in altered or pack_name(row.split, "hr") in altered
-    ]
-    chosen = {row.id: row for row in [*sample(rows), *suspects]}
     sentence = f"LR is the degraded HR, pixel for pixel ({len(chosen)} of {len(rows)} compared)."
     return Check(sentence, "critical", _failing(list(chosen.values()), holds))
+
+
+def _chain(pack: Mapping[str, Any]) -> Degradation | None:
+    """Return the chain that pack.json names; None for its kernel and border."""
+    text = str(pack.get("degradation", ""))
+    plain = f"x{pack['scale']} {pack['kernel']} {pack['border']}"
+    return None if text in ("", plain) else Degradation.parse(text)
+
+
+def _again(hr: Pixels, row: Row, chain: Degradation | None, seed: int) -> Pixels:
+    if chain is None:
+        return degrade(hr, row.scale, row.kernel, cast(Border, row.border))
+    return chain.apply(hr, row.scale, picture_seed(seed, row.path))
+
+
+def _check_likeness(folder: Path, rows: Sequence[Row], pack: Mapping[str, Any]) -> list[Check]:
+    """Where the degradation is a chain, LR still has to show what HR shows, in the same place."""
+    if _chain(pack) is None:
+        return []
+
+    def holds(row: Row) -> bool:
+        lr, hr = load_pair(folder, row)
+        return lr.shape[:2] == (hr.shape[0] // row.scale, hr.shape[1] // row.scale) and (
+            psnr(np.asarray(lr), degrade(np.asarray(hr), row.scale)) >= FLOOR
+        )
+
+    chosen = sample(rows)
+    sentence = f"LR is at least {FLOOR:.0f} dB like the bicubic HR ({len(chosen)} compared)."
+    return [Check(sentence, "critical", _failing(chosen, holds))]
 
 
 def _check_copies(folder: Path, rows: Sequence[Row]) -> Check:

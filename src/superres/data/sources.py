@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,12 +18,17 @@ VERIFY: Final = "Run `superres fetch` to repair data/raw."
 
 @dataclass(frozen=True)
 class RawFile:
-    """One fetched file; `clip` names the video or frame sequence it is (part of)."""
+    """One fetched file; `clip` names the video or frame sequence it is (part of).
+
+    A picture with an `index` is that frame of its clip, counted from 0.
+    """
 
     file: str  # below data/raw/<name>/, with forward slashes
     sha256: str
     split: Split
     clip: str | None = None
+    index: int | None = None
+    official: Split | None = None  # the split before params.yaml chose another
 
 
 @dataclass(frozen=True)
@@ -36,16 +41,30 @@ class RawSource:
     homepage: str
     origin: str  # a package, a web address or "local"; never a path of this machine
     files: tuple[RawFile, ...]
+    archives: Mapping[str, str] = field(default_factory=dict)  # archive -> sha256 that came
 
 
 def write_source(folder: Path, source: RawSource) -> bool:
     """Write source.json unless it already says the same; return whether it was written."""
-    content = json.dumps(asdict(source), indent=2, ensure_ascii=False) + "\n"
+    content = json.dumps(_plain(source), indent=2, ensure_ascii=False) + "\n"
     path = folder / SOURCE_FILE
     if path.is_file() and path.read_bytes() == content.encode("utf-8"):
         return False
     write_text(path, content)
     return True
+
+
+def _plain(source: RawSource) -> dict[str, Any]:
+    """Return what is written: what says nothing is left out."""
+    content = asdict(source)
+    for entry in content["files"]:
+        if entry["official"] in (None, entry["split"]):
+            del entry["official"]
+        if entry["index"] is None:
+            del entry["index"]
+    if not content["archives"]:
+        del content["archives"]
+    return content
 
 
 def read_source(folder: Path) -> RawSource | None:

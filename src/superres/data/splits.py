@@ -1,7 +1,10 @@
 """Which picture trains, which validates, which tests: decided by content, not by name or order."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Final, Literal
+
+from superres.errors import DataError
 
 Split = Literal["train", "val", "test"]
 
@@ -35,3 +38,44 @@ def _by_hash(digest: str) -> Split:
     if place < TRAIN_SHARE:
         return "train"
     return "val" if place < TRAIN_SHARE + VAL_SHARE else "test"
+
+
+def official(
+    files: Iterable[str],
+    matches: Sequence[tuple[str, Split]],
+    listed: Mapping[str, Split],
+) -> dict[str, Split]:
+    """Return the authors' split of every file that has one.
+
+    `matches` are (pattern, split), the first that fits decides, * also stands for /; `listed`
+    maps what the authors' lists name, the end of a file's path or of its folder's, to a split.
+    """
+    found: dict[str, Split] = {}
+    for file in files:
+        by_list = (listed[end] for end in _endings(file) if end in listed)
+        by_match = (split for pattern, split in matches if fnmatchcase(file, pattern))
+        split = next(by_list, None) or next(by_match, None)
+        if split is not None:
+            found[file] = split
+    return found
+
+
+def read_list(text: str, split: Split | None) -> dict[str, Split]:
+    """Read an authors' list: one name per line, or a name and 0, 1 or 2 where `split` is None.
+
+    Raises DataError for a line that is neither.
+    """
+    found: dict[str, Split] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, _, number = (line, "", "") if split else line.rpartition(" ")
+        place = split or {"0": SPLITS[0], "1": SPLITS[1], "2": SPLITS[2]}.get(number)
+        if place is None:
+            raise DataError(f"line '{line}' of a split list: expected a name and 0, 1 or 2.")
+        found[name.strip()] = place
+    return found
+
+
+def _endings(file: str) -> list[str]:
+    parts = file.split("/")
+    tails = ["/".join(parts[start:]) for start in range(len(parts))]
+    return tails + ["/".join(parts[start:-1]) for start in range(len(parts) - 1)]

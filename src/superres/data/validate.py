@@ -3,18 +3,18 @@
 import importlib.resources
 import json
 import warnings
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from superres.atomic import write_text
 from superres.data.checks import Check, ValidationReport
-from superres.data.manifest import REBUILD, Row, read_manifest, read_pack
+from superres.data.drift import ACCEPTED, check_drift
+from superres.data.manifest import REBUILD, read_manifest, read_pack
 from superres.data.pixel_checks import check_pixels
 from superres.data.splits import SPLITS
+from superres.data.tables import clips_table, frames_of_clips, manifest_table
 from superres.data.validation_page import page
 from superres.errors import DataError
 
@@ -22,14 +22,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXPECTATIONS: Final = "expectations.json"
+CLIPS: Final = "expectations_clips.json"
 
 
-def validate(pairs: Path, report: Path = Path("reports/validation.html")) -> ValidationReport:
+def validate(
+    pairs: Path,
+    report: Path = Path("reports/validation.html"),
+    accepted: Path | None = None,
+) -> ValidationReport:
     """Check the packed pairs in `pairs`; write `report` and, beside it, a .json summary.
 
-    The expectations over the manifest are in expectations.json; the packs are checked against
-    their checksums, a sample of LR pictures is made anew, and copies between splits are
-    searched. Both files are the same for the same data: no times, no run numbers.
+    The expectations over the manifest are in expectations.json, those over the frames of clips in
+    expectations_clips.json; the shards are checked against their checksums, a sample of LR
+    pictures is made anew, copies between splits are searched, and the data sets are compared with
+    the ones last accepted (`accepted`, by default accepted.json beside `pairs`; nothing to compare
+    when it is not there). Both files are the same for the same data: no times, no run numbers.
 
     Raises DataError when there are no pairs or their manifest cannot be read.
     """
@@ -37,7 +44,13 @@ def validate(pairs: Path, report: Path = Path("reports/validation.html")) -> Val
     if not rows:
         raise DataError(f"{pairs}: the manifest lists no pair. {REBUILD}")
     pack = read_pack(pairs)
-    checks = _check_manifest(rows, pack) + check_pixels(pairs, rows, pack)
+    checks = _check_table(
+        expectations(), manifest_table(rows, pack), {"min_side": pack["min_side"]}
+    )
+    if frames := frames_of_clips(rows):
+        checks += _check_table(expectations(CLIPS), clips_table(frames))
+    checks += check_pixels(pairs, rows, pack)
+    checks += check_drift(accepted or pairs.parent / ACCEPTED, rows)
     counts = {str(split): sum(row.split == split for row in rows) for split in SPLITS}
     result = ValidationReport(tuple(checks), counts, pack["sha256"])
     write_text(report, page(result, pairs, rows))
@@ -45,9 +58,9 @@ def validate(pairs: Path, report: Path = Path("reports/validation.html")) -> Val
     return result
 
 
-def expectations() -> dict[str, Any]:
-    """Return the suite as it is in the repository."""
-    text = importlib.resources.files("superres.data").joinpath(EXPECTATIONS).read_text("utf-8")
+def expectations(name: str = EXPECTATIONS) -> dict[str, Any]:
+    """Return a suite as it is in the repository."""
+    text = importlib.resources.files("superres.data").joinpath(name).read_text("utf-8")
     suite: dict[str, Any] = json.loads(text)
     return suite
 
@@ -61,9 +74,10 @@ def _great_expectations() -> ModuleType:
     return great_expectations
 
 
-def _check_manifest(rows: Sequence[Row], pack: Mapping[str, Any]) -> list[Check]:
+def _check_table(
+    wanted: dict[str, Any], table: "pd.DataFrame", parameters: Mapping[str, Any] | None = None
+) -> list[Check]:
     gx = _great_expectations()
-    wanted = expectations()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     suite = context.suites.add(gx.ExpectationSuite(**wanted))
@@ -74,8 +88,8 @@ def _check_manifest(rows: Sequence[Row], pack: Mapping[str, Any]) -> list[Check]
         )
     )
     outcome = definition.run(
-        batch_parameters={"dataframe": _table(rows, pack)},
-        expectation_parameters={"min_side": pack["min_side"]},
+        batch_parameters={"dataframe": table},
+        expectation_parameters=dict(parameters or {}),
         result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["id"]},
     )
     found = {
@@ -99,38 +113,6 @@ def _check(sentence: str, severity: Any, result: Mapping[str, Any]) -> Check:
     missing = details.get("partial_missing_list")
     found = f"missing {missing}" if missing else f"found {details.get('observed_value')}"
     return Check(sentence, severity, detail=str(error or found))
-
-
-def _table(rows: Sequence[Row], pack: Mapping[str, Any]) -> "pd.DataFrame":
-    """Return the manifest with the columns the expectations compare it with."""
-    import pandas as pd
-
-    splits_by_pixels, splits_by_clip = defaultdict(set), defaultdict(set)
-    for row in rows:
-        splits_by_pixels[row.sha256].add(row.split)
-        splits_by_clip[row.clip].add(row.split)
-    offsets: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    records = []
-    for row in rows:
-        hr_offset, lr_offset = offsets[row.split]
-        offsets[row.split][0] += 3 * row.height * row.width
-        offsets[row.split][1] += 3 * row.lr_height * row.lr_width
-        is_complete = row.kind != "frame" or (row.clip and row.index is not None)
-        derived = {
-            "splits_with_same_pixels": len(splits_by_pixels[row.sha256]),
-            "splits_of_clip": len(splits_by_clip[row.clip]) if row.clip else 1,
-            "is_frame_complete": "yes" if is_complete else "no",
-            "degradation": f"x{row.scale} {row.kernel} {row.border}",
-            "pack_degradation": f"x{pack['scale']} {pack['kernel']} {pack['border']}",
-            "scaled_lr_height": row.lr_height * row.scale,
-            "scaled_lr_width": row.lr_width * row.scale,
-            "rest_after_scale": row.height % max(row.scale, 1) + row.width % max(row.scale, 1),
-            "shortest_side": min(row.height, row.width),
-            "expected_hr_offset": hr_offset,
-            "expected_lr_offset": lr_offset,
-        }
-        records.append({**asdict(row), **derived})
-    return pd.DataFrame(records)
 
 
 def _summary(result: ValidationReport) -> str:

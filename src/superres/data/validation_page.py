@@ -1,25 +1,18 @@
 """The validation as one HTML page a person reads without a network."""
 
-import base64
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Final
 
-import cv2
-import numpy as np
-
 from superres.data.checks import SHOWN, Check, ValidationReport
 from superres.data.clips import read_quarantine
-from superres.data.manifest import Row, load_pair
+from superres.data.contact_sheets import THUMB, edge_sheets, failing_sheets, figure
+from superres.data.manifest import Row
 from superres.data.pixel_checks import sample
-from superres.errors import DataError
-from superres.images import Picture, encode
 
-THUMB: Final = 160  # pixels along the longer side
-FAILING_SHOWN: Final = 24
 SAMPLE_SHOWN: Final = 24
 
 PAGE: Final = Template("""<!DOCTYPE html>
@@ -29,36 +22,50 @@ PAGE: Final = Template("""<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Data validation: $verdict</title>
 <style>
-:root { color-scheme: light dark; --good: #1a7f37; --bad: #c62828; --warn: #9a6700; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-h1 .good, .good { color: var(--good); } h1 .bad, .bad { color: var(--bad); }
-.warn { color: var(--warn); }
-table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; }
-th, td { border-bottom: 1px solid #8884; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+:root { color-scheme: light dark; --good: #1a7f37; --bad: #c62828; --warn: #9a6700;
+  --line: #8885; --tile: #8882; }
+@media (prefers-color-scheme: dark) {
+  :root { --good: #3fb950; --bad: #ff7b72; --warn: #d29922; }
+}
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { margin-bottom: .25rem; } h2 { margin-top: 2.5rem; } h3 { margin: 1.5rem 0 .5rem; }
+.good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; }
+th, td { border-bottom: 1px solid var(--line); }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; }
 td:first-child { white-space: nowrap; }
-code { overflow-wrap: anywhere; }
-.sheet { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0; width: ${thumb}px; } figure img { max-width: 100%; image-rendering: auto; }
-figcaption { font-size: .8rem; overflow-wrap: anywhere; }
+td.grow { width: 60%; }
+code { font-size: .85em; overflow-wrap: anywhere; }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(${thumb}px, 1fr));
+  gap: 1rem; }
+figure { margin: 0; min-width: 0; }
+figure div { background: var(--tile); border-radius: 4px; height: ${thumb}px; display: flex;
+  align-items: center; justify-content: center; gap: 2px; overflow: hidden; }
+figure img { display: block; max-width: 100%; max-height: 100%; }
+figure.both { grid-column: span 2; } figure.both img { max-width: calc(50% - 1px); }
+figcaption { font-size: .8rem; line-height: 1.35; margin-top: .3rem; overflow-wrap: anywhere; }
+figcaption strong { font-weight: 600; }
+@media (max-width: 40rem) { table { display: block; overflow-x: auto; } }
 </style>
 </head>
 <body>
 <h1>Data validation: <span class="$tone">$verdict</span></h1>
-<p>$summary</p>
-<table><thead><tr><th>Data set</th><th>Split</th><th>Pairs</th><th>HR megapixels</th><th>Licence
-</th></tr></thead><tbody>
+<p>$summary<br>LR is made by <code>$degradation</code>. Data hash <code>$sha256</code></p>
+<table><thead><tr><th>Data set</th><th>Split</th><th class="number">Pairs</th>
+<th class="number">HR megapixels</th><th>Licence</th></tr></thead><tbody>
 $sources
 </tbody></table>
-<p>Data hash <code>$sha256</code></p>
+$failing
 <h2>Expectations</h2>
 <table><thead><tr><th>Result</th><th>Expectation</th><th>Fails for</th></tr></thead><tbody>
 $checks
 </tbody></table>
-$failing
 <h2>Files left out</h2>
 $quarantine
+<h2>The pictures at the edges</h2>
+$edges
 <h2>A sample of the pictures</h2>
 <div class="sheet">
 $sheet
@@ -70,25 +77,20 @@ $sheet
 
 def page(result: ValidationReport, folder: Path, rows: Sequence[Row]) -> str:
     """Return the page; pictures are inside it, nothing is loaded from elsewhere."""
-    named = {name for check in result.failed for name in _names(check)}
-    failing = [row for row in rows if row.id in named]
     return PAGE.substitute(
         verdict="passed" if result.success else "failed",
         tone="good" if result.success else "bad",
         summary=escape(_summary(result)),
+        degradation=escape(rows[0].degradation or "an unrecorded degradation"),
         thumb=THUMB,
         sources=_sources(rows),
         sha256=escape(result.sha256),
-        checks="\n".join(_check(check) for check in result.checks),
-        failing=_failing(folder, failing),
+        checks="\n".join(_check(check) for check in sorted(result.checks, key=_rank)),
+        failing=failing_sheets(folder, rows, result.failed),
         quarantine=_quarantine(folder),
-        sheet="\n".join(_figure(folder, row) for row in sample(rows, SAMPLE_SHOWN)),
+        edges=edge_sheets(folder, rows),
+        sheet="\n".join(figure(folder, row) for row in sample(rows, SAMPLE_SHOWN)),
     )
-
-
-def _names(check: Check) -> Iterable[str]:
-    """Return the row ids a check names; a copy names two."""
-    return (name for failing in check.failing for name in failing.split(" = "))
 
 
 def _summary(result: ValidationReport) -> str:
@@ -114,6 +116,11 @@ def _sources(rows: Sequence[Row]) -> str:
     )
 
 
+def _rank(check: Check) -> int:
+    """What fails comes first."""
+    return 2 if check.success else check.severity == "warning"
+
+
 def _check(check: Check) -> str:
     tone, word = ("good", "holds") if check.success else ("bad", "fails")
     if not check.success and check.severity == "warning":
@@ -124,16 +131,9 @@ def _check(check: Check) -> str:
     if check.detail:
         shown.append(escape(check.detail))
     return (
-        f'<tr><td class="{tone}">{word}</td><td>{escape(check.sentence)}</td>'
+        f'<tr><td class="{tone}">{word}</td><td class="grow">{escape(check.sentence)}</td>'
         f"<td>{'<br>'.join(shown)}</td></tr>"
     )
-
-
-def _failing(folder: Path, rows: Sequence[Row]) -> str:
-    if not rows:
-        return ""
-    figures = "\n".join(_figure(folder, row) for row in rows[:FAILING_SHOWN])
-    return f'<h2>Pictures that fail an expectation</h2>\n<div class="sheet">\n{figures}\n</div>'
 
 
 def _quarantine(folder: Path) -> str:
@@ -147,20 +147,4 @@ def _quarantine(folder: Path) -> str:
     return (
         "<table><thead><tr><th>File</th><th>Reason</th></tr></thead>"
         f"<tbody>\n{lines}\n</tbody></table>"
-    )
-
-
-def _figure(folder: Path, row: Row) -> str:
-    label = f"{row.id}, {row.split}, {row.width}x{row.height}"
-    try:
-        hr = np.asarray(load_pair(folder, row)[1])
-    except DataError:
-        return f"<figure><figcaption>{escape(label)}: not in the pack</figcaption></figure>"
-    factor = THUMB / max(hr.shape[:2])
-    size = (max(1, round(hr.shape[1] * factor)), max(1, round(hr.shape[0] * factor)))
-    small = cv2.resize(hr, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    encoded = base64.b64encode(encode(Picture(small), "JPEG", quality=80)).decode("ascii")
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{encoded}" alt="{escape(row.id)}" '
-        f'width="{size[0]}" height="{size[1]}"><figcaption>{escape(label)}</figcaption></figure>'
     )

@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,14 +16,10 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from superres.errors import InputError
+from superres.video.opening import VideoLimits, open_video, pictures_of, refuse_above
 
 _log = logging.getLogger(__name__)
 
-# Real containers only: FFmpeg's playlist and script demuxers would open other files and hosts.
-_FORMATS = (
-    "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,h264,hevc,ivf,mxf,nut,yuv4mpegpipe"
-)
-_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 UNSPECIFIED = 2
 _HD_HEIGHT = 720
 # Matroska's duration of one stream; that of the container may be the sound's.
@@ -40,7 +35,9 @@ class VideoInfo:
 
     `fps` is the average rate; `frames` and `seconds` are what the container says, None where it
     says nothing. `rotation` is the number of degrees counterclockwise that the stored frames are
-    turned for display.
+    turned for display. `bit_depth` is the file's (frames come with 8); `is_interlaced` says that
+    a frame holds two moments, line by line, which are not separated; `streams` counts the video
+    streams, of which the one marked as default is used, else the first.
     """
 
     width: int
@@ -50,16 +47,10 @@ class VideoInfo:
     seconds: float | None
     has_audio: bool
     rotation: int
-
-
-@dataclass(frozen=True)
-class VideoLimits:
-    """What is accepted: of one frame its pixels, of the file the rest; None is no limit."""
-
-    max_bytes: int | None = None
-    max_pixels: int = 50_000_000
-    max_frames: int | None = None
-    max_seconds: float | None = None
+    codec: str = ""
+    bit_depth: int = 8
+    is_interlaced: bool = False
+    streams: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ def probe(path: Path, limits: VideoLimits | None = None) -> VideoInfo:
     limits = limits or VideoLimits()
     with open_video(path, limits) as (container, stream):
         width, height = stream.width, stream.height
-        _refuse_above(path, "too_many_pixels", width * height, limits.max_pixels, "pixels a frame")
+        refuse_above(path, "too_many_pixels", width * height, limits.max_pixels, "pixels a frame")
         frame = next(_decode(path, container, stream), None)
         if frame is None:
             message = f"{path}: no frame can be decoded; the file is damaged or truncated"
@@ -101,9 +92,13 @@ def probe(path: Path, limits: VideoLimits | None = None) -> VideoInfo:
             seconds=_seconds(container, stream),
             has_audio=bool(container.streams.audio),
             rotation=rotation,
+            codec=stream.codec_context.name,
+            bit_depth=max((part.bits for part in frame.format.components), default=8),
+            is_interlaced=frame.interlaced_frame,
+            streams=len(pictures_of(container)),
         )
-    _refuse_above(path, "too_many_frames", info.frames, limits.max_frames, "frames")
-    _refuse_above(path, "too_many_seconds", info.seconds, limits.max_seconds, "seconds")
+    refuse_above(path, "too_many_frames", info.frames, limits.max_frames, "frames")
+    refuse_above(path, "too_many_seconds", info.seconds, limits.max_seconds, "seconds")
     return info
 
 
@@ -130,47 +125,12 @@ def _frames(path: Path, info: VideoInfo, limits: VideoLimits) -> Iterator[Frame]
                 pts = 0 if last is None else last + max(1, round(1 / info.fps / time_base))
             last = pts
             seconds = float(pts * time_base)
-            _refuse_above(path, "too_many_frames", index + 1, limits.max_frames, "frames")
-            _refuse_above(path, "too_many_seconds", seconds, limits.max_seconds, "seconds")
+            refuse_above(path, "too_many_frames", index + 1, limits.max_frames, "frames")
+            refuse_above(path, "too_many_seconds", seconds, limits.max_seconds, "seconds")
             yield Frame(_pixels(decoded), index, seconds, pts, time_base)
             index += 1
-    _warn_if_short(path, info, index, seconds)
-
-
-@contextmanager
-def open_video(
-    path: Path, limits: VideoLimits | None = None
-) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a video file; its pictures are the first stream that is not a cover.
-
-    Raises InputError as `probe`.
-    """
-    limits = limits or VideoLimits()
-    with _open(path, limits) as container:
-        covers = av.stream.Disposition.attached_pic
-        streams = [s for s in container.streams.video if not s.disposition & covers]
-        if not streams or streams[0].codec_context is None:
-            message = f"{path}: there is no video stream in it that can be decoded"
-            raise InputError(message, code="no_video_stream")
-        streams[0].thread_type = "AUTO"
-        # A stream may change its size after the header was believed.
-        streams[0].codec_context.options = {"max_pixels": str(limits.max_pixels)}
-        yield container, streams[0]
-
-
-def _open(path: Path, limits: VideoLimits) -> AbstractContextManager[InputContainer]:
-    try:
-        size = path.stat().st_size
-        if size == 0:
-            raise InputError(f"{path}: the file is empty", code="empty", status=400)
-        _refuse_above(path, "too_many_bytes", size, limits.max_bytes, "bytes")
-        return av.open(str(path.resolve()), container_options=_OPTIONS, metadata_errors="replace")
-    except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}"
-        raise InputError(message, code="unreadable", status=400) from error
-    except av.error.FFmpegError as error:
-        message = f"{path}: the content is no video of a known type, or it is damaged"
-        raise InputError(message, code="unsupported_type", status=415) from error
+    if told := shortness(info, index, seconds):
+        _log.warning("%s: %s", path, told)
 
 
 def _decode(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
@@ -215,16 +175,10 @@ def _seconds(container: InputContainer, stream: VideoStream) -> float | None:
     return None
 
 
-def _warn_if_short(path: Path, info: VideoInfo, frames: int, seconds: float) -> None:
+def shortness(info: VideoInfo, frames: int, seconds: float) -> str | None:
+    """Say what is missing of a video of which `frames` were decoded, the last at `seconds`."""
     if info.frames is not None and frames < info.frames:
-        _log.warning("%s: only %d of %d frames could be decoded", path, frames, info.frames)
-    elif info.frames is None and info.seconds is not None and seconds + 1 < info.seconds:
-        _log.warning("%s: ends after %.2f of %.2f seconds", path, seconds, info.seconds)
-
-
-def _refuse_above(
-    path: Path, code: str, found: float | None, limit: float | None, unit: str
-) -> None:
-    if found is not None and limit is not None and found > limit:
-        message = f"{path}: the video has {found:.10g} {unit}, at most {limit:.10g} are accepted"
-        raise InputError(message, code=code, status=413)
+        return f"only {frames} of {info.frames} frames could be decoded"
+    if info.frames is None and info.seconds is not None and seconds + 1 < info.seconds:
+        return f"ends after {seconds:.2f} of {info.seconds:.2f} seconds"
+    return None

@@ -19,7 +19,8 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from superres.errors import InputError
-from superres.video.reading import CONVERSION, Frame, colour_matrix, open_video, probe
+from superres.video.opening import open_video
+from superres.video.reading import CONVERSION, Frame, colour_matrix, probe
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small import small_params, scene, write_model, write_pack
+from small import scene, small_params, write_model, write_pack
 
 from superres.comparison import compare_all, read_curve
 from superres.errors import DataError, ModelError

@@ -92,19 +92,10 @@ def test_the_command_gives_the_published_figures_as_json(shared_data: Path, tmp_
     found = json.loads(done.stdout)
     assert found["psnr"] == pytest.approx(28.42, abs=0.03)
     assert found["ssim"] == pytest.approx(0.8104, abs=0.002)
-    assert (found["model"], found["scale"], found["protocol"], found["images"]) == (
-        "bicubic",
-        4,
-        "y",
-        5,
-    )
-    assert [one["image"] for one in found["per_image"]] == [
-        "baby",
-        "bird",
-        "butterfly",
-        "head",
-        "woman",
-    ]
+    told = [found[key] for key in ("model", "scale", "protocol", "images")]
+    assert told == ["bicubic", 4, "y", 5]
+    names = [one["image"] for one in found["per_image"]]
+    assert names == ["baby", "bird", "butterfly", "head", "woman"]
     assert np.mean([one["psnr"] for one in found["per_image"]]) == pytest.approx(found["psnr"])
 
 
@@ -225,10 +216,10 @@ def test_sixteen_bits_are_refused_in_hr_and_lr(tmp_path: Path) -> None:
     (tmp_path / "LR").mkdir()
     deep = Picture(np.zeros((20, 27, 3), np.uint16))
     images.write(tmp_path / "LR" / "a.png", deep)
-    with pytest.raises(InputError, match="LR.*16 bits"):
+    with pytest.raises(InputError, match=r"LR.*16 bits"):
         list(folder_pairs(hr, SCALE, tmp_path / "LR"))
     images.write(hr / "a.png", deep)
-    with pytest.raises(InputError, match="HR.*16 bits"):
+    with pytest.raises(InputError, match=r"HR.*16 bits"):
         list(folder_pairs(hr, SCALE))
 
 

@@ -45,7 +45,12 @@ def entry(name: str, strength: float = 0.0, **facts: object) -> Entry:
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> list[Pair]:
-    sizes = {"discs/a": (60, 80), "discs/b": (160, 150), "discs/c": (48, 64), "clip/000/7": (48, 64)}
+    sizes = {
+        "discs/a": (60, 80),
+        "discs/b": (160, 150),
+        "discs/c": (48, 64),
+        "clip/000/7": (48, 64),
+    }
     pictures = {name: scene(seed, *size) for seed, (name, size) in enumerate(sizes.items())}
     return list(packed_pairs(write_pack(tmp_path / "pack", pictures)))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from packs import pairs, picture, write_pack
 from safetensors.torch import load_file, save_file
 
 from superres.data.sampler import Sampler
@@ -90,13 +91,18 @@ def test_a_kept_network_is_used_again_not_trained(
 
 
 def test_training_here_learns_which_picture_a_crop_is_from(
-    sampler: Sampler, kept: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "STEPS", 100)
+    monkeypatch.setattr(features, "STEPS", 150)
+    monkeypatch.setattr(features, "BATCH", 16)
+    dark, mid, bright = (picture(40, 40) // 4 + level for level in (0, 90, 180))
+    pack = write_pack(tmp_path / "pairs", 2, {"train": pairs(2, dark, mid, bright)})
     with caplog.at_level(logging.INFO):
-        feature_network("here", sampler, kept, seed=1)
-    right = [record.args[1] for record in caplog.records if "% right" in record.getMessage()]
-    assert right[-1] > 60  # one of four pictures by chance
+        sampler = Sampler(pack, "train", hr_patch=16, seed=1)
+        feature_network("here", sampler, tmp_path / "features.safetensors", seed=1)
+    step, right = caplog.records[-1].args
+    assert step == 150
+    assert right > 80  # of three pictures: 33 by chance
 
 
 def test_the_run_draws_the_same_batches_after_it(

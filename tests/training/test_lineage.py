@@ -70,7 +70,6 @@ def test_the_commit_of_the_code(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")
     assert git_commit(repository) == commit
     (repository / "docs" / "one.txt").write_text("changed")
-    (repository / "src" / "new.txt").write_text("not of the code yet")
     assert git_commit(repository) == commit
     (repository / "src" / "one.txt").write_text("changed")
     assert git_commit(repository) == f"{commit}-dirty"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from superres.config import Source
 from superres.atomic import partial_name
+from superres.config import Source
 from superres.data.catalog import resolve
 from superres.data.origins import Wanted, is_right, locate
 from superres.data.sources import SOURCE_FILE, RawFile, RawSource, write_source

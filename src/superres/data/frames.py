@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres import images, video
-from superres.config import Source
 from superres.atomic import replaced_folder
+from superres.config import Source
 from superres.data.clips import Bad, FrameRow, write_frames
 from superres.data.origins import is_right
 from superres.data.scenes import CutFinder

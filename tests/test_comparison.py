@@ -18,7 +18,7 @@ FILES = {
     "plots/quality-against-time.svg",
     "plots/validation.svg",
     "strips/discs-0.png",
-    "strips/discs-1.png",
+    "strips/discs-2.png",
 }
 
 

@@ -26,7 +26,7 @@ from superres.training.journal import JsonlTracker
 from superres.training.run import Place, Result, train
 
 STEPS = 90
-OFTEN: dict[str, Any] = {"log_every": 1, "validate_every": 4, "state_every": 7}
+OFTEN: dict[str, Any] = {"log_every": 2, "validate_every": 4, "state_every": 7}
 ALL = {
     "supervised": supervised(
         STEPS,
@@ -38,7 +38,7 @@ ALL = {
     # batch norm in both networks, dropout in the critic, a change of phase in the middle
     "adversarial": adversarial(STEPS // 2, STEPS - STEPS // 2, grad_clip=5.0),
 }
-MOMENTS = {"supervised": (10, 40), "adversarial": (25, 60)}  # logged steps at which to kill
+MOMENTS = {"supervised": (10, 40), "adversarial": (26, 60)}  # logged steps at which to kill
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def test_the_journal_of_killed_processes_is_that_of_one_run(
     found, expected = (folder / "runs" / name for folder in (chains[name].folder, whole[name]))
     assert figures(found) == figures(expected)
     steps = [step for step, values in figures(found) if "train/loss" in values]
-    assert steps == list(range(1, STEPS + 1))
+    assert steps == list(range(2, STEPS + 1, 2))
     kinds = [entry["kind"] for entry in entries(found)]
     assert kinds == [entry["kind"] for entry in entries(expected)]
     assert kinds.count("start") == kinds.count("finish") == 1
@@ -256,26 +256,35 @@ def test_states_that_are_all_damaged_mean_a_new_start(
     assert figures(tmp_path / "runs" / name) == figures(whole[name] / "runs" / name)
 
 
-def test_a_state_of_another_configuration_or_other_data_is_passed_over(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("change", ["nothing", "seed", "experiment", "validation", "data"])
+def test_a_state_is_continued_with_the_same_configuration_and_data_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str
 ) -> None:
-    name = "supervised"
+    name, seen = "supervised", []
     small_pack(tmp_path / "data" / "pairs")
     with pytest.raises(Crash):
-        run(tmp_path, name, crash_at(15))
-    state = tmp_path / "runs" / name / "state.pt"
-    before = state.read_bytes()
+        run(tmp_path, name, crash_at(8))
 
-    other = parameters(**OFTEN).model_copy(update={"seed": 2})
-    result = train(name, supervised(3), other, JsonlTracker(), place(tmp_path))
-    assert not result.resumed
-    assert "of another configuration or data version, passed over" in caplog.text
+    experiment, params = ALL[name], parameters(**OFTEN)
+    if change == "seed":
+        params = params.model_copy(update={"seed": 2})
+    if change == "experiment":
+        experiment = experiment.model_copy(update={"grad_clip": 1.0})
+    if change == "validation":
+        params = parameters(**OFTEN, validation_images=1)
+    if change == "data":
+        file = tmp_path / "data" / "pairs" / "pack.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"sha256": "0" * 64}))
 
-    state.write_bytes(before)
-    key = json.loads((tmp_path / "data" / "pairs" / "pack.json").read_text())
-    key["sha256"] = "0" * 64
-    (tmp_path / "data" / "pairs" / "pack.json").write_text(json.dumps(key))
-    assert not run(tmp_path, name).resumed
+    def first_step(step: int, steps: int, latest: object) -> None:
+        seen.append(step)
+        raise Crash
+
+    with pytest.raises(Crash):
+        train(name, experiment, params, JsonlTracker(), place(tmp_path), first_step)
+    assert seen == [8 if change == "nothing" else 1]
+    warned = "of another configuration or data version, passed over" in caplog.text
+    assert warned == (change != "nothing")
 
 
 def test_a_stopped_command_ends_with_130_and_a_state(

@@ -140,7 +140,7 @@ def test_it_keeps_the_first_of_the_best_weights(
 ) -> None:
     told = Told(**{metric: list(values)})
     keep = {"best": {"metric": metric, "mode": mode}}
-    trainer = make_trainer(supervised(steps=8, keep=keep), told, validate_every=2)
+    trainer = make_trainer(supervised(steps=8, ema=0.9, keep=keep), told, validate_every=2)
     kept = run(trainer, recorder)
     assert same(kept, told.shown[1])
     assert trainer.standing.best_step == 4

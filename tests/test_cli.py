@@ -324,19 +324,14 @@ def test_help_and_version(run: Run) -> None:
 
 
 def test_an_interruption_is_one_line_and_code_130(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt("state saved at step 7")
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt("interrupted at step 7; the state is saved")
 
-    class EndedError(Exception):
-        pass
-
-    def leave(code: int) -> None:
-        raise EndedError(code)
-
-    monkeypatch.setattr("superres.__main__.app", interrupted)
-    monkeypatch.setattr("os._exit", leave)
-    with pytest.raises(EndedError, match="130"):
-        run("train", "any")
-    assert capsys.readouterr().err == "stopped: state saved at step 7\n"
+    monkeypatch.setattr("superres.config.load_params", lambda *_: None)
+    monkeypatch.setattr("superres.config.load_experiment", lambda *_: None)
+    monkeypatch.setattr("superres.training.run.train", interrupted)
+    done = run("train", "any", "--no-track")
+    assert (done.code, done.out) == (130, "")
+    assert "stopped: interrupted at step 7; the state is saved; the same command" in done.err

@@ -75,10 +75,6 @@ def main() -> None:
     except SuperresError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt as stop:
-        typer.echo(f"stopped: {stop}" if str(stop) else "stopped", err=True)
-        sys.stderr.flush()
-        os._exit(130)  # threads of libraries must not hold an interrupted process
 
 
 if __name__ == "__main__":

@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from superres.__main__ import main
 from superres.checkpoint import load_state, previous_state
 from superres.config import Experiment, Params
 from superres.training.curve import write_curve, write_result
-from superres.training.journal import JsonlTracker
+from superres.training.journal import JsonlTracker, ProgressFile
 from superres.training.run import Place, Result, train
 
 STEPS = 90
@@ -76,10 +74,10 @@ def start(folder: Path, name: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(log: Path, step: int, ended: Callable[[], object] = lambda: None) -> None:
-    """Wait until the run has logged `step`, or has ended."""
+def wait_for(process: subprocess.Popen[str], log: Path, step: int) -> None:
+    """Wait until the run has logged `step`, or its process has ended."""
     wanted, latest = f'"step": {step},'.encode(), time.monotonic() + 120
-    while ended() is None and time.monotonic() < latest:
+    while process.poll() is None and time.monotonic() < latest:
         if log.is_file() and wanted in log.read_bytes():
             return
         time.sleep(0.001)
@@ -90,7 +88,7 @@ def killed_and_continued(folder: Path, name: str) -> Chain:
     codes, log = [], folder / "runs" / name / "log.jsonl"
     for step in MOMENTS[name]:
         process = start(folder, name)
-        wait_for(log, step, process.poll)
+        wait_for(process, log, step)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=120)
         codes.append(process.returncode)
@@ -296,15 +294,13 @@ def test_a_stopped_command_ends_with_130_and_a_state(
     monkeypatch.setattr(sys, "argv", ["superres", "train", f"{name}.yaml", "--no-track"])
     monkeypatch.setattr(os, "_exit", sys.exit)
 
-    def stop() -> None:
-        wait_for(tmp_path / "runs" / name / "log.jsonl", 10)
-        os.kill(os.getpid(), signal.SIGTERM)
+    def stop(self: ProgressFile, step: int, **_: object) -> None:
+        if step == 10:
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    watcher = threading.Thread(target=stop)
-    watcher.start()
+    monkeypatch.setattr(ProgressFile, "write", stop)
     with pytest.raises(SystemExit) as ended:
         main()
-    watcher.join()
     assert ended.value.code == 130
     assert (tmp_path / "runs" / name / "state.pt").is_file()
 

@@ -14,7 +14,7 @@ RUN pip install --no-cache-dir uv \
 WORKDIR /app
 COPY params.yaml ./
 COPY models/champion ./models/champion
-ENV HOME=/tmp BENTOML_HOME=/tmp/bentoml BENTOML_DO_NOT_TRACK=True PYTHONUNBUFFERED=1
+ENV OMP_WAIT_POLICY=PASSIVE HOME=/tmp BENTOML_HOME=/tmp/bentoml BENTOML_DO_NOT_TRACK=True PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 3000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD \

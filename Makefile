@@ -13,6 +13,7 @@ PICTURE := data/raw/photographs/coffee.png
 export PATH := $(BIN):$(PATH)
 export PREFECT_HOME ?= $(CURDIR)/.prefect
 export BENTOML_HOME ?= $(CURDIR)/.bentoml
+export OMP_WAIT_POLICY ?= PASSIVE
 export DO_NOT_TRACK = true
 export MLFLOW_DISABLE_TELEMETRY = true
 export BENTOML_DO_NOT_TRACK = True

@@ -12,7 +12,7 @@ from small import write_model
 from superres import bento
 from superres.errors import ModelError
 
-STAND_IN = '''
+STAND_IN = """
 import http.server, os, pathlib, sys
 
 def note(text):
@@ -50,7 +50,7 @@ else:
     note(f"pid {os.getpid()} in {pathlib.Path.cwd()}")
     port = int(words[words.index("--port") + 1])
     http.server.HTTPServer(("127.0.0.1", port), Service).serve_forever()
-'''
+"""
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_served_bento_answers_and_ends(
         body, headers = bento.upscale(address, tmp_path / "picture.png")
         assert body == b"\r\n--pixels--\r\n"[::-1]
         assert headers["x-superres-version"] == "sharp-v"
-        with pytest.raises(ModelError, match="POST /upscale: 415 .*empty"):
+        with pytest.raises(ModelError, match=r"POST /upscale: 415 .*empty"):
             bento.upscale(address, tmp_path / "empty.png")
     served, started = calls(home)
     assert served.startswith("serve superres:abc123 --host 127.0.0.1 --port ")
@@ -160,7 +160,7 @@ def test_a_server_that_ends_early_is_not_waited_for(
 def test_a_server_that_is_never_ready_is_given_up_and_stopped(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stopped: list["subprocess.Popen[bytes]"] = []
+    stopped: list[subprocess.Popen[bytes]] = []
     stop = bento._stop
 
     def remember(server: "subprocess.Popen[bytes]") -> None:

@@ -41,9 +41,7 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path
-) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], project: Path) -> Run:
     """Run the command line in the project folder."""
 
     def call(*words: Any) -> Done:
@@ -81,19 +79,12 @@ def test_evaluate_gives_json_of_the_documented_form(run: Run) -> None:
     done = run("evaluate", "--model", "sharp", "--data", "hr", "--json")
     assert (done.code, done.err) == (0, "")
     found = done.json
-    assert list(found) == "model scale data protocol images psnr ssim mse per_image".split()
-    assert [found[key] for key in ("model", "scale", "data", "protocol", "images")] == [
-        "sharp",
-        2,
-        "hr",
-        "y",
-        2,
-    ]
-    per_image = found["per_image"]
+    per_image = found.pop("per_image")
+    figures = {key: found.pop(key) for key in ("psnr", "ssim", "mse")}
+    assert found == {"model": "sharp", "scale": 2, "data": "hr", "protocol": "y", "images": 2}
     assert [one["image"] for one in per_image] == ["0", "1"]
-    for key in ("psnr", "ssim", "mse"):
-        mean = sum(one[key] for one in per_image) / 2
-        assert found[key] == pytest.approx(mean)
+    for key, value in figures.items():
+        assert value == pytest.approx(sum(one[key] for one in per_image) / 2)
 
 
 def test_evaluate_without_json_says_it_in_a_line(run: Run) -> None:
@@ -222,7 +213,7 @@ def test_models_of_a_scale_that_some_networks_lack(run: Run) -> None:
 def test_bench_gives_json(run: Run) -> None:
     words = ("bench", "--model", "bicubic", "--size", "20x12", "--repeats", 2, "--json")
     found = run(*words, "--no-reference").json
-    keys = "model size ms_median fps backend threads ratio_to_srresnet".split()
+    keys = ["model", "size", "ms_median", "fps", "backend", "threads", "ratio_to_srresnet"]
     assert list(found) == keys
     assert (found["model"], found["size"], found["backend"]) == ("bicubic", "20x12", "torch")
     assert found["fps"] == pytest.approx(1000 / found["ms_median"], rel=0.02)
@@ -333,19 +324,14 @@ def test_help_and_version(run: Run) -> None:
 
 
 def test_an_interruption_is_one_line_and_code_130(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt("state saved at step 7")
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt("interrupted at step 7; the state is saved")
 
-    class EndedError(Exception):
-        pass
-
-    def leave(code: int) -> None:
-        raise EndedError(code)
-
-    monkeypatch.setattr("superres.__main__.app", interrupted)
-    monkeypatch.setattr("os._exit", leave)
-    with pytest.raises(EndedError, match="130"):
-        run("train", "any")
-    assert capsys.readouterr().err == "stopped: state saved at step 7\n"
+    monkeypatch.setattr("superres.config.load_params", lambda *_: None)
+    monkeypatch.setattr("superres.config.load_experiment", lambda *_: None)
+    monkeypatch.setattr("superres.training.run.train", interrupted)
+    done = run("train", "any", "--no-track")
+    assert (done.code, done.out) == (130, "")
+    assert "stopped: interrupted at step 7; the state is saved; the same command" in done.err

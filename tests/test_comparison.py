@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small import small_params, scene, write_model, write_pack
+from small import scene, small_params, write_model, write_pack
 
 from superres.comparison import compare_all, read_curve
 from superres.errors import DataError, ModelError
@@ -18,7 +18,7 @@ FILES = {
     "plots/quality-against-time.svg",
     "plots/validation.svg",
     "strips/discs-0.png",
-    "strips/discs-1.png",
+    "strips/discs-2.png",
 }
 
 

@@ -232,6 +232,7 @@ def test_without_the_folder_the_registrys_champion_defends(project: Path, book: 
         shutil.rmtree(champion, ignore_errors=True)
         outcome = run(project, "good", dry_run=dry_run)
         assert outcome.text.startswith("good-v is refused; better-v stays champion")
+        assert not outcome.failed
         assert champion.exists() != dry_run
     assert content(champion) == before
     assert book.alias == "1"

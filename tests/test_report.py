@@ -45,7 +45,12 @@ def entry(name: str, strength: float = 0.0, **facts: object) -> Entry:
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> list[Pair]:
-    sizes = {"discs/a": (60, 80), "discs/b": (160, 150), "discs/c": (48, 64), "clip/000/7": (48, 64)}
+    sizes = {
+        "discs/a": (60, 80),
+        "discs/b": (160, 150),
+        "discs/c": (48, 64),
+        "clip/000/7": (48, 64),
+    }
     pictures = {name: scene(seed, *size) for seed, (name, size) in enumerate(sizes.items())}
     return list(packed_pairs(write_pack(tmp_path / "pack", pictures)))
 
@@ -163,14 +168,16 @@ def test_a_small_picture_is_shown_whole(pairs: list[Pair], entries: list[Entry])
     assert strip(pairs[0], entries).shape == (60, 4 * 60 + 3 * GAP, 3)
 
 
-def test_strips_are_of_the_first_pictures_of_each_set(
+def test_strips_are_of_pictures_apart_in_each_set(
     pairs: list[Pair], entries: list[Entry], tmp_path: Path
 ) -> None:
     strips = write_strips(pairs, entries, tmp_path, per_set=2)
-    assert [one.file.name for one in strips] == ["discs-a.png", "discs-b.png", "clip-000-7.png"]
-    assert [one.title for one in strips] == ["discs: a", "discs: b", "clip: 000/7"]
+    assert [one.file.name for one in strips] == ["discs-a.png", "discs-c.png", "clip-000-7.png"]
+    assert [one.title for one in strips] == ["discs: a", "discs: c", "clip: 000/7"]
     for one in strips:
         assert images.read(one.file).width == one.width
+    counts = {per_set: len(write_strips(pairs, entries, tmp_path, per_set)) for per_set in (1, 3)}
+    assert counts == {1: 2, 3: 4}
 
 
 def test_the_names_above_a_strip_are_as_many_as_its_tiles(entries: list[Entry]) -> None:

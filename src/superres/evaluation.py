@@ -140,11 +140,12 @@ def _row(name: str, upscaler: Upscaler, pair: Pair, shave: int) -> Row:
             f"'{name}' is for scale {scale}."
         )
     begun = time.perf_counter()
-    sr = upscaler.image(lr).pixels
+    sr = upscaler.image(lr).pixels.astype(np.uint8, casting="no")
     seconds = time.perf_counter() - begun
+    wanted = hr.pixels.astype(np.uint8, casting="no")
     try:
-        luma = score(sr, hr.pixels, border=shave, channel="y", grey=hr.grey)
-        rgb = score(sr, hr.pixels, border=shave, channel="rgb")
+        luma = score(sr, wanted, border=shave, channel="y", grey=hr.grey)
+        rgb = score(sr, wanted, border=shave, channel="rgb")
     except InputError as error:
         raise DataError(f"{pair.image} cannot be measured: {error}.") from None
     shift = np.abs(sr.mean(axis=(0, 1)) - lr.pixels.mean(axis=(0, 1))).max()

@@ -154,8 +154,9 @@ def _champions(store: Store) -> list[str]:
 def _point(store: Store, version: str, history: list[str]) -> None:
     if LEFT in _version(store, version).tags:
         store.client.delete_model_version_tag(MODEL, version, LEFT)
-    store.client.set_registered_model_alias(MODEL, CHAMPION, version)
+    # The alias last: when the history cannot be written, the champion has not moved.
     store.client.set_registered_model_tag(MODEL, CHAMPIONS, json.dumps(history))
+    store.client.set_registered_model_alias(MODEL, CHAMPION, version)
 
 
 def _versions(store: Store) -> dict[str, "ModelVersion"]:

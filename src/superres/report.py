@@ -148,19 +148,20 @@ def _busiest(lr: NDArray[Any], side: int) -> tuple[int, int]:
 def write_strips(
     pairs: Sequence[Pair], entries: Sequence[Entry], folder: Path, per_set: int = 2
 ) -> list[Strip]:
-    """Write the strips of the first pictures of each set."""
-    written: list[Strip] = []
-    seen: dict[str, int] = {}
+    """Write strips of `per_set` pictures of each set, apart in its order: frames are alike."""
+    sets: dict[str, list[Pair]] = {}
     for pair in pairs:
-        seen[pair.set] = seen.get(pair.set, 0) + 1
-        if seen[pair.set] > per_set:
-            continue
-        name = pair.image.removeprefix(f"{pair.set}/")
-        path = folder / f"{pair.set}-{name.replace('/', '-')}.png"
-        pixels = strip(pair, entries)
-        write_bytes(path, encode(Picture(pixels)))
-        written.append(Strip(path, f"{pair.set}: {name}", pixels.shape[1]))
-    return written
+        sets.setdefault(pair.set, []).append(pair)
+    chosen = [own[:: -(-len(own) // per_set)] for own in sets.values()]
+    return [_write_strip(pair, entries, folder) for own in chosen for pair in own]
+
+
+def _write_strip(pair: Pair, entries: Sequence[Entry], folder: Path) -> Strip:
+    name = pair.image.removeprefix(f"{pair.set}/")
+    path = folder / f"{pair.set}-{name.replace('/', '-')}.png"
+    pixels = strip(pair, entries)
+    write_bytes(path, encode(Picture(pixels)))
+    return Strip(path, f"{pair.set}: {name}", pixels.shape[1])
 
 
 MARKERS = "os^DvPX*"
@@ -169,6 +170,7 @@ MARKERS = "os^DvPX*"
 def plot_quality(rows: Sequence[Row], entries: Sequence[Entry], path: Path) -> None:
     """Draw PSNR against time as SVG: one colour per model, one marker per set."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -184,7 +186,9 @@ def plot_quality(rows: Sequence[Row], entries: Sequence[Entry], path: Path) -> N
     for name, marker in markers.items():
         axes.plot([], [], marker, color="black", markerfacecolor="none", label=name)
     axes.set(xscale="log", xlabel="milliseconds per picture", ylabel="PSNR-Y, dB")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.grid(visible=True, which="both", alpha=0.3)
     figure.legend(loc="outside right upper")
     _save(figure, path)

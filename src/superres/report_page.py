@@ -77,7 +77,7 @@ def _table(cells: Sequence[Sequence[str]]) -> str:
 
 def _expected(entries: Sequence[Entry]) -> str:
     items = [
-        f"<li><b>{html.escape(entry.name)}</b> ({html.escape(entry.source)}): "
+        f"<li><b>{html.escape(entry.name)}</b>, {html.escape(entry.source)}: "
         f"{html.escape(entry.expected)}</li>"
         for entry in entries
         if entry.expected

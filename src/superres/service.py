@@ -16,8 +16,8 @@ from superres.serving.models import Models, find_root
 from superres.serving.routes import create_app
 from superres.serving.runtime import Runtime
 
-# Not the package's name: `bentoml serve superres:latest` would look for an attribute of the installed
-# package first and, having imported that, serve its code instead of the bento's.
+# Not the package's name: `bentoml serve superres:latest` would look for an attribute of the
+# installed package first and, having imported that, serve its code instead of the bento's.
 NAME = "super-resolution"
 
 app = create_app()

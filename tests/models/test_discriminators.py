@@ -36,6 +36,14 @@ def test_the_gradient_reaches_every_parameter_and_the_picture() -> None:
     assert without == []
 
 
+def test_it_sees_pictures_around_zero() -> None:
+    network, seen = critic().eval(), []
+    network.features.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    image = patches(16, 16)
+    network(image)
+    torch.testing.assert_close(seen[0], 2 * image - 1)
+
+
 def test_logits_are_not_squashed() -> None:
     network = critic().eval()
     with torch.no_grad():

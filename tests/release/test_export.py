@@ -113,6 +113,19 @@ def test_a_network_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_broken_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(model: Model, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(export, "_export", break_off)
+    with pytest.raises(ModelError, match="no space left"):
+        export_onnx(model("compact"), tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_the_exporter_the_cure_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import torch
-from trainings import small_pack
+from trainings import parameters, small_pack
 
+from superres.config import Experiment
+from superres.data.sampler import Sampler
 from superres.training.journal import RunInfo, Status
+from superres.training.trainer import Setting, Trainer
+from superres.training.validation import Validation
 
 torch.set_num_threads(1)  # more only stand in each other's way on networks this small
 
@@ -49,3 +53,23 @@ class Recorder:
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
+
+
+class MakeTrainer(Protocol):
+    def __call__(
+        self, experiment: Experiment, validation: Any = None, **training: Any
+    ) -> Trainer: ...
+
+
+@pytest.fixture
+def make_trainer(pack: Path, tmp_path: Path) -> MakeTrainer:
+    """Build a trainer on the small pack whose state is in the test's folder."""
+
+    def make(experiment: Experiment, validation: Any = None, **training: Any) -> Trainer:
+        params = parameters(**training).training
+        sampler = Sampler(pack, "train", hr_patch=experiment.hr_patch, seed=1)
+        setting = Setting(params, 1, "cpu", tmp_path / "runs" / "state.pt", "this")
+        judged = validation or Validation(pack, 2, 1, "cpu")
+        return Trainer(experiment, sampler, judged, setting)
+
+    return make

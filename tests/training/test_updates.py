@@ -137,15 +137,20 @@ def test_more_critic_steps_draw_a_batch_each_and_one_for_the_generator() -> None
     assert len(steps) == 3
 
 
-def test_the_generator_step_leaves_the_critics_weights() -> None:
+def test_the_generator_step_leaves_the_critics_weights_and_gradients() -> None:
     networks, update = ready(adversarial())
     seen: list[dict[str, torch.Tensor]] = []
     networks.discriminator_optimizer.register_step_post_hook(
-        lambda *_: seen.append(weights(networks.discriminator))
+        lambda *_: seen.extend([weights(networks.discriminator), gradients()])
     )
+
+    def gradients() -> dict[str, torch.Tensor]:
+        named = networks.discriminator.named_parameters()
+        return {name: parameter.grad.clone() for name, parameter in named}
+
     update(Draws())
     assert same(seen[0], weights(networks.discriminator))
-    assert all(one.grad is not None for one in networks.discriminator.parameters())
+    assert same(seen[1], gradients())
 
 
 def test_the_critic_step_leaves_the_generator() -> None:
@@ -201,6 +206,14 @@ def test_a_loss_that_is_not_finite_changes_nothing(value: float) -> None:
     for index, kept in networks.optimizer.state_dict()["state"].items():
         for name, moment in kept.items():
             assert torch.equal(moment, state[index][name])
+
+
+def test_an_infinite_loss_changes_nothing_even_where_its_gradient_is_finite() -> None:
+    networks, update = ready(supervised(ema=0.9))
+    before = weights(networks.generator)
+    update.terms["mse"].register_forward_hook(lambda module, given, value: value + torch.inf)
+    assert not torch.isfinite(update(Draws())["gradient"])
+    assert same(before, weights(networks.generator))
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing() -> None:

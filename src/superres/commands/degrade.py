@@ -1,6 +1,7 @@
 """`superres degrade`: LR pictures from HR ones, as MATLAB would make them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,10 +28,7 @@ def degrade(
     Depth, alpha and grey stay as they are. A bad file is reported and skipped; exit code 3 then,
     1 when nothing could be written.
     """
-    from tqdm import tqdm
-
     from superres.data.degrade import KERNELS
-    from superres.errors import SuperresError
 
     if kernel not in KERNELS:
         known = ", ".join(sorted(KERNELS))
@@ -39,23 +37,12 @@ def degrade(
         raise typer.BadParameter("must not be the folder of SRC", param_hint="DST")
     dst.mkdir(parents=True, exist_ok=True)
     files = _pictures(src)
-    written: dict[Path, Path] = {}
-    failed = []
-    for path in tqdm(files, unit="picture", disable=None):
-        target = dst / f"{path.stem}.png"
-        try:
-            if target in written:
-                raise SuperresError(f"{path}: {written[target].name} has the same name in {dst}")
-            _degrade_file(path, target, scale, kernel, border)
-            written[target] = path
-        except (SuperresError, OSError) as error:
-            typer.echo(str(error), err=True)
-            failed.append({"input": str(path), "error": str(error)})
+    written, failed = _degrade_files(
+        files, dst, lambda path, target: _degrade_file(path, target, scale, kernel, border)
+    )
     if as_json:
         summary = {"input": str(src), "output": str(dst), "scale": scale, "kernel": kernel}
-        typer.echo(
-            json.dumps({**summary, "border": border, "written": len(written), "failed": failed})
-        )
+        typer.echo(json.dumps({**summary, "border": border, "written": written, "failed": failed}))
     if not written:
         typer.echo(f"{src}: no picture was written, of {len(files)} found", err=True)
         raise typer.Exit(1)
@@ -69,6 +56,29 @@ def _pictures(src: Path) -> list[Path]:
     if src.is_file():
         return [src]
     return sorted(p for p in src.iterdir() if p.is_file() and p.suffix.lower() in FORMATS)
+
+
+def _degrade_files(
+    files: list[Path], dst: Path, shrink: Callable[[Path, Path], None]
+) -> tuple[int, list[dict[str, str]]]:
+    """Return how many were written, and what failed with its reason."""
+    from tqdm import tqdm
+
+    from superres.errors import SuperresError
+
+    written: dict[Path, Path] = {}
+    failed = []
+    for path in tqdm(files, unit="picture", disable=None):
+        target = dst / f"{path.stem}.png"
+        try:
+            if target in written:
+                raise SuperresError(f"{path}: {written[target].name} has the same name in {dst}")
+            shrink(path, target)
+            written[target] = path
+        except (SuperresError, OSError) as error:
+            typer.echo(str(error), err=True)
+            failed.append({"input": str(path), "error": str(error)})
+    return len(written), failed
 
 
 def _degrade_file(

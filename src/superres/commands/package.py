@@ -8,7 +8,6 @@ import typer
 
 
 def package(
-    champion: Annotated[Path, typer.Option(help="model folder to serve")] = Path("models/champion"),
     bento: Annotated[Path, typer.Option(help="exported bento")] = Path("models/superres.bento"),
     report: Annotated[Path, typer.Option(help="where package.json goes")] = Path("reports"),
     check: Annotated[
@@ -18,10 +17,14 @@ def package(
         ),
     ] = None,
 ) -> None:
-    """Build the bento from bentofile.yaml; with --check, serve it and send it a picture."""
-    from superres.bento import build, serving, upscale
+    """Build the bento from bentofile.yaml, which packs models/champion.
 
-    tag = build(champion, bento, report)
+    With --check, serve it from another folder and send it a picture.
+    """
+    from superres.bento import build, serving, upscale
+    from superres.checkpoint import CHAMPION
+
+    tag = build(CHAMPION, bento, report)
     typer.echo(f"{tag} -> {bento}", err=True)
     if check is not None:
         with serving(tag) as address:

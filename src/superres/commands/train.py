@@ -28,14 +28,19 @@ def train(
 
     known = load_params(params, set_ or [])
     chosen = load_experiment(experiment)
-    name = Path(experiment).stem
+    file = Path(experiment)
+    name = file.stem if file.suffix in (".yaml", ".yml") else experiment
     trackers: list[Tracker] = [JsonlTracker()]
     if track:
         from superres.tracking import MlflowTracker
 
         trackers.append(MlflowTracker(known.tracking))
-    with step_bar(name) as on_step:
-        result = run(name, chosen, known, Trackers(*trackers), Place(pack=pack), on_step)
+    try:
+        with step_bar(name) as on_step:
+            result = run(name, chosen, known, Trackers(*trackers), Place(pack=pack), on_step)
+    except KeyboardInterrupt as stop:
+        typer.echo(f"stopped: {stop}; the same command goes on from there", err=True)
+        raise typer.Exit(130) from None
     write_curve(Path("runs") / name / "log.jsonl", report / "curves" / f"{name}.csv")
     write_result(result, report / "train" / f"{name}.json")
     found = {name.removeprefix("val/"): value for name, value in result.metrics.items()}

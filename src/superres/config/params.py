@@ -80,7 +80,6 @@ class TrackingParams(Frozen):
 class EvaluationParams(Frozen):
     """The protocol of every figure in the report."""
 
-    channel: Literal["y", "rgb"] = "y"
     shave: NonNegative | None = None  # HR pixels cut from each border; None: the scale
     repeats: Positive = 3  # timed runs per model
 

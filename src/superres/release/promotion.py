@@ -58,7 +58,7 @@ def best_of(scores: dict[str, Any], names: Sequence[str]) -> str:
 
     def mean_psnr(name: str) -> float:
         values = [metrics["psnr_y"] for metrics in scores[name].values()]
-        return sum(values) / len(values)
+        return float(np.mean(values))
 
     return max(known, key=mean_psnr)
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from superres.data.sampler import Sampler
 from superres.errors import ConfigError, ModelError
-from superres.losses.perceptual import FeatureNetwork
+from superres.losses.perceptual import PERCEPTUAL_LAYERS, FeatureNetwork
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def _train(sampler: Sampler, seed: int) -> FeatureNetwork:
     judge.to(sampler.device)
     learned = [*network.parameters(), *judge.parameters()]
     optimizer = torch.optim.Adam(learned, lr=RATE)
-    state, last = sampler.state(), len(network.features) - 1
+    state, last = sampler.state(), max(PERCEPTUAL_LAYERS.values())
     for step in range(STEPS):
         batch = sampler.batch(BATCH)
         told = judge(network(batch.hr, last))

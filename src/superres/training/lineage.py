@@ -49,7 +49,9 @@ def git_commit(folder: Path = Path()) -> str:
     if git is None:
         return "unknown"
     asked = [[git, "rev-parse", "HEAD"]]
-    asked.append([git, "status", "--porcelain", "--untracked-files=no", "--", "src", "experiments"])
+    asked.append(
+        [git, "status", "--porcelain", "--untracked-files=normal", "--", "src", "experiments"]
+    )
     told = [
         subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
         for words in asked

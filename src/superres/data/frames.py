@@ -16,11 +16,7 @@ from numpy.typing import NDArray
 from superres import images, video
 from superres.atomic import replaced_folder
 from superres.config import Source
-<<<<<<< HEAD
 from superres.data.clips import Bad, ClipRow, FrameRow, write_frames
-=======
-from superres.data.clips import Bad, FrameRow, write_frames
->>>>>>> main
 from superres.data.origins import is_right
 from superres.data.scenes import CutFinder
 from superres.data.sources import VERIFY, read_sources

@@ -10,7 +10,6 @@ from typing import Final
 
 from superres.atomic import partial_name
 from superres.config import Source
-<<<<<<< HEAD
 from superres.data.archives import DEFAULT_LIMITS, ArchiveLimits
 from superres.data.catalog import Remote, resolve
 from superres.data.download_http import DEFAULT, Transfer
@@ -18,10 +17,6 @@ from superres.data.download_plan import require_all
 from superres.data.download_sets import Places
 from superres.data.listing import Wanted
 from superres.data.origins import is_right, locate
-=======
-from superres.data.catalog import resolve
-from superres.data.origins import Wanted, is_right, locate
->>>>>>> main
 from superres.data.sources import SOURCE_FILE, RawFile, RawSource, write_source
 from superres.errors import DataError
 

@@ -74,6 +74,7 @@ format: setup ## let ruff format and fix
 	ruff format .
 
 bench: setup ## speed and memory, side by side with references
+	python benchmarks/data.py
 	python benchmarks/run.py
 
 serve: setup ## serve the champion on http://127.0.0.1:3000

@@ -1,11 +1,10 @@
 """Speed side by side with references, each group interleaved in one process: read the ratios.
 
-python benchmarks/run.py [degrade] [sampler] [upscale] [training]     without names, all
+python benchmarks/run.py [degrade] [upscale] [training]     without names, all
 """
 
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,6 @@ from PIL import Image
 
 from superres.checkpoint import Model, load_model
 from superres.data.degrade import imresize
-from superres.data.manifest import load_pair, read_manifest
 from superres.data.sampler import Sampler
 from superres.inference.upscaler import Upscaler
 from superres.models import build
@@ -57,55 +55,6 @@ def degrade() -> None:
         "OpenCV INTER_AREA": lambda: cv2.resize(hr, size, interpolation=cv2.INTER_AREA),
     }
     show("Degradation, 2040x1356 to 510x339", rounds(cases), "Pillow BICUBIC")
-
-
-class Files(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """The usual data set: open both PNG files, crop, flip."""
-
-    def __init__(self, folder: Path) -> None:
-        self.names = sorted(folder.glob("*.hr.png"))
-
-    def __len__(self) -> int:
-        return BATCH * ROUNDS * 4
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        name = self.names[index % len(self.names)]
-        hr = np.asarray(Image.open(name))
-        lr = np.asarray(Image.open(name.with_name(name.name.replace(".hr.", ".lr."))))
-        patch = PATCH // 4
-        random = np.random.default_rng(index)
-        top, left = (int(random.integers(side - patch + 1)) for side in lr.shape[:2])
-        crops = (
-            lr[top : top + patch, left : left + patch],
-            hr[4 * top : 4 * top + PATCH, 4 * left : 4 * left + PATCH],
-        )
-        flip = bool(random.integers(2))
-        turned = [np.ascontiguousarray(crop[:, ::-1] if flip else crop) for crop in crops]
-        made = [torch.from_numpy(crop).permute(2, 0, 1).float() / 255 for crop in turned]
-        return made[0], made[1]
-
-
-def sampler() -> None:
-    """A batch of 16 aligned crops: ours against a DataLoader with two workers over PNG files."""
-    ours = Sampler(PACK, "train", hr_patch=PATCH, seed=1)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for row in read_manifest(PACK):
-            if row.split == "train":
-                for side, pixels in zip(("lr", "hr"), load_pair(PACK, row), strict=True):
-                    stem = row.id.replace("/", "-")
-                    Image.fromarray(np.array(pixels)).save(folder / f"{stem}.{side}.png")
-        loader = torch.utils.data.DataLoader(
-            Files(folder), batch_size=BATCH, num_workers=2, persistent_workers=True
-        )
-        batches = iter(loader)
-        found = rounds(
-            {
-                "superres sampler": lambda: ours.batch(BATCH),
-                "DataLoader, 2 workers, PNG": lambda: next(batches),
-            }
-        )
-    show("A batch of 16 pairs, 96-pixel HR crops", found, "DataLoader, 2 workers, PNG")
 
 
 def upscale() -> None:
@@ -155,7 +104,7 @@ def training() -> None:
     show("Training step, compact x4, batch 16, 96 pixels", found, "bare loop, one fixed batch")
 
 
-GROUPS = {"degrade": degrade, "sampler": sampler, "upscale": upscale, "training": training}
+GROUPS = {"degrade": degrade, "upscale": upscale, "training": training}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or GROUPS:

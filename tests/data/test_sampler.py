@@ -8,6 +8,7 @@ import pytest
 import torch
 from packs import Pixels, pairs, picture, write_pack
 
+from superres.data import gathering
 from superres.data.manifest import load_pair, read_manifest
 from superres.data.pairs import build_folder
 from superres.data.prepare import PairOptions
@@ -224,3 +225,12 @@ def test_crops_come_from_every_shard_and_show_its_pictures(sharded: Path) -> Non
         assert any((windows == turned).all(axis=(2, 3, 4)).any() for turned in turns(crop))
         seen.add(rows[image].shard)
     assert seen == {row.shard for row in rows}
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_crops_are_turned_alike_with_and_without_opencv(turn: int) -> None:
+    crop = np.random.default_rng(turn).integers(0, 256, (9, 9, 3), dtype=np.uint8)
+    fast, plain = np.empty_like(crop), np.empty_like(crop)
+    gathering._fastest_put()(crop, turn, fast)
+    gathering.put_with_numpy(crop, turn, plain)
+    np.testing.assert_array_equal(fast, plain)

@@ -139,7 +139,7 @@ def _fastest_put() -> Callable[[Pixels, int, Pixels], None]:
 
 
 def put_with_numpy(crop: Pixels, turn: int, into: Pixels) -> None:
-    """Write the crop (side, side, 3), its rows and columns flipped, then swapped, as `turn` says."""
+    """Write the crop (side, side, 3), rows and columns flipped, then swapped, as `turn` says."""
     if turn & 1:
         crop = crop[::-1]
     if turn & 2:

@@ -91,4 +91,5 @@ def _report(outcome: "Outcome", as_json: bool) -> None:
         where = f"{outcome.task.source} -> {outcome.task.target}"
         typer.echo(f"{where}: {outcome.width}x{outcome.height}, {outcome.seconds:.1f} s")
     if outcome.error is not None:
-        typer.echo(f"error: {outcome.task.source}: {outcome.error}", err=True)
+        said = outcome.error.removeprefix(f"{outcome.task.source}: ")
+        typer.echo(f"error: {outcome.task.source}: {said}", err=True)

@@ -31,6 +31,8 @@ SWITCHES = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # what the UI opens with
+
 LONGEST_REASON = 160  # characters
 
 
@@ -153,7 +155,7 @@ def _experiment(client: "MlflowClient", name: str, uri: str, root: Path) -> str:
         # Without a server artifacts would go under the current folder of whoever comes first.
         artifacts = None if uri.startswith("http") else (root.resolve() / "mlartifacts").as_uri()
         try:
-            return str(client.create_experiment(name, artifact_location=artifacts))
+            return str(client.create_experiment(name, artifacts, tags=KIND))
         except Exception:  # another process may have been faster
             found = client.get_experiment_by_name(name)
             if found is None:

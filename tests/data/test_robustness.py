@@ -243,7 +243,9 @@ def test_a_build_killed_at_any_moment_is_repaired_by_the_next(zoo: Path, tmp_pat
 
 def test_a_build_that_is_interrupted_leaves_nothing(zoo: Path, tmp_path: Path) -> None:
     target = tmp_path / "made/pairs"
-    slow = BUILD.replace("import sys\n", "import sys, time\n") + "\n"
+    # A process started in the background of a shell inherits that SIGINT is ignored.
+    heard = "import signal, sys, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    slow = BUILD.replace("import sys\n", heard) + "\n"
     slow = slow.replace(
         "options =",
         "import superres.data.pairs as module\n"

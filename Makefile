@@ -4,8 +4,9 @@
 # `make setup TORCH=cpu` installs the CPU build of torch (needs its index; about 5 GB less).
 
 PYTHON ?= python3
-TORCH ?= default
 VENV := .venv
+# What was set up once stays: `make setup TORCH=cpu`, then plain `make run`.
+TORCH ?= $(if $(wildcard $(VENV)/.ready-cpu),cpu,default)
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready-$(TORCH)
 PICTURE := data/raw/photographs/coffee.png
@@ -41,7 +42,7 @@ $(READY): requirements.lock pyproject.toml
 ifeq ($(TORCH),cpu)
 	sed -E '/^nvidia-|^triton==/d; /^ +--hash/d; s/ *\\$$//; /^ *#/d' requirements.lock > $(VENV)/cpu.txt
 	$(BIN)/uv pip install --python $(BIN)/python --torch-backend cpu --constraint $(VENV)/cpu.txt \
-	  --editable '.[pipeline,serve,ui,dev]'
+	  --editable '.[pipeline,serve,ui,scale,dev]'
 else
 	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --editable .

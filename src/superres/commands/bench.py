@@ -4,11 +4,12 @@ import json
 import re
 import statistics
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from superres.images.picture import Pixels
     from superres.inference.upscaler import Upscaler
 
 
@@ -16,7 +17,7 @@ def bench(
     model: Annotated[str, typer.Option(help="name or model folder")] = "champion",
     scale: Annotated[int, typer.Option(min=1, help="of a baseline")] = 4,
     size: Annotated[str, typer.Option(help="LR picture, WIDTHxHEIGHT")] = "480x270",
-    backend: Annotated[str, typer.Option(help="auto, torch or onnx")] = "auto",
+    backend: Annotated[Literal["auto", "torch", "onnx"], typer.Option()] = "auto",
     repeats: Annotated[int, typer.Option(min=1, help="timed rounds")] = 5,
     reference: Annotated[bool, typer.Option(help="time SRResNet in the same rounds")] = True,
     json_: Annotated[bool, typer.Option("--json", help="print JSON on stdout")] = False,
@@ -31,7 +32,7 @@ def bench(
 
     width, height = _sides(size)
     opened = load_model(model, scale=scale)
-    timed = {"model": Upscaler(opened, backend=backend)}  # type: ignore[arg-type]
+    timed = {"model": Upscaler(opened, backend=backend)}
     if reference:
         network = build("srresnet", scale=opened.info.scale).eval()
         timed["srresnet"] = Upscaler(Model(network, network.info), backend="torch")
@@ -62,12 +63,12 @@ def _sides(size: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _rounds(timed: "dict[str, Upscaler]", lr: "object", repeats: int) -> dict[str, list[float]]:
+def _rounds(timed: "dict[str, Upscaler]", lr: "Pixels", repeats: int) -> dict[str, list[float]]:
     spent: dict[str, list[float]] = {name: [] for name in timed}
     for turn in range(repeats + 1):  # the first round warms up
         for name, upscaler in timed.items():
             begun = time.perf_counter()
-            upscaler.pixels(lr)  # type: ignore[arg-type]
+            upscaler.pixels(lr)
             if turn:
                 spent[name].append(1000 * (time.perf_counter() - begun))
     return spent

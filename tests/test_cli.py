@@ -230,7 +230,7 @@ def test_bench_gives_json(run: Run) -> None:
         (["--size", "axb"], 2),
         (["--repeats", "0"], 2),
         (["--scale", "0"], 2),
-        (["--backend", "tensorrt"], 1),
+        (["--backend", "tensorrt"], 2),
         (["--backend", "onnx"], 1),
         (["--model", "nobody"], 1),
     ],

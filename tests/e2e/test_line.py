@@ -135,6 +135,7 @@ def _group(project: Project, environment: dict[str, str], *words: str) -> Iterat
             child.wait(timeout=30)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
 
 
 @pytest.fixture(scope="module")

@@ -233,7 +233,9 @@ def test_the_bento_serves_far_from_its_source(tmp_path: Path) -> None:
     shutil.rmtree(source)
 
     python = _python_without_superres(tmp_path / "python")
-    (bento,) = (path for path in (tmp_path / "bentoml/bentos/super-resolution").iterdir() if path.is_dir())
+    (bento,) = (
+        path for path in (tmp_path / "bentoml/bentos/super-resolution").iterdir() if path.is_dir()
+    )
     packed = {path.relative_to(bento / "src").parts[0] for path in (bento / "src").rglob("*.*")}
     assert packed == {"superres", "models", "params.yaml", "bentofile.yaml"}
     elsewhere = tmp_path / "elsewhere"

@@ -120,7 +120,7 @@ def _train(sampler: Sampler, seed: int) -> FeatureNetwork:
         told = judge(network(batch.hr, last))
         loss = nn.functional.cross_entropy(told, batch.images)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimizer.step()
         if step % 50 == 49:
             right = (told.argmax(dim=1) == batch.images).float().mean()

@@ -18,11 +18,11 @@ class Networks:
         torch.manual_seed(seed)
         self.experiment = experiment
         self.generator: Generator = build(**experiment.model)
-        self.generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator.to(device).to(memory_format=torch.channels_last)
         self.discriminator: nn.Module | None = None
         if experiment.discriminator is not None:
             self.discriminator = build_discriminator(**experiment.discriminator)
-            self.discriminator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.discriminator.to(device).to(memory_format=torch.channels_last)
         self.optimizer = _optimizer(experiment.optimizer, self.generator)
         self.discriminator_optimizer: torch.optim.Optimizer | None = None
         spec = experiment.discriminator_optimizer or experiment.optimizer

@@ -107,7 +107,7 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
     if not torch.isfinite(loss):
         return loss.detach()
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     learned = list(network.parameters())
     norm = nn.utils.get_total_norm([one.grad for one in learned if one.grad is not None])
     if torch.isfinite(norm):

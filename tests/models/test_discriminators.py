@@ -1,4 +1,4 @@
-"""SRGAN's critic takes patches of any size."""
+"""Critics: SRGAN's takes patches of any size, the others judge patches and pixels."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from superres.errors import ModelError
-from superres.models import build_discriminator, parameter_count
+from superres.models import DISCRIMINATORS, build_discriminator, parameter_count
 
 
 def critic(**options: object) -> torch.nn.Module:
@@ -73,7 +73,106 @@ def test_parameters_are_those_of_the_paper_on_six_by_six_maps() -> None:
 
 
 def test_unknown_names_and_options_are_refused_with_the_accepted_ones() -> None:
-    with pytest.raises(ModelError, match="'patchgan' is not known; accepted: srgan"):
+    with pytest.raises(ModelError, match="'patchgan' is not known; accepted: patch, srgan, unet"):
         build_discriminator("patchgan")
     with pytest.raises(ModelError, match="unknown option spectral; accepted: channels, dense"):
         build_discriminator("srgan", spectral=True)
+
+
+CRITICS: dict[str, dict[str, object]] = {
+    "srgan": {"channels": 4, "dense": 8},
+    "patch": {"channels": 4},
+    "unet": {"channels": 4},
+}
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+class TestEveryCritic:
+    def test_its_options_are_as_small_as_a_test_wants(self, name: str) -> None:
+        assert parameter_count(build_discriminator(name, **CRITICS[name])) < 50_000
+
+    @pytest.mark.parametrize("size", [(24, 24), (25, 39), (96, 64)])
+    def test_it_takes_odd_patches(self, name: str, size: tuple[int, int]) -> None:
+        logits = build_discriminator(name, **CRITICS[name])(patches(*size))
+        assert logits.shape[:2] == (2, 1)
+        assert torch.isfinite(logits).all()
+
+    def test_the_gradient_reaches_every_parameter(self, name: str) -> None:
+        torch.manual_seed(2)
+        network, image = build_discriminator(name, **CRITICS[name]), patches(32, 32)
+        image.requires_grad_(True)
+        network.eval()(image).square().sum().backward()
+        tensors = {**dict(network.named_parameters()), "image": image}
+        without = [key for key, one in tensors.items() if one.grad is None or not one.grad.any()]
+        assert without == []
+
+    def test_dropout_acts_in_training_only(self, name: str) -> None:
+        network = build_discriminator(name, **CRITICS[name], dropout=0.5)
+        for module in network.modules():
+            module.train(isinstance(module, torch.nn.Dropout | torch.nn.Dropout2d))
+        assert not torch.equal(network(patches(32, 32)), network(patches(32, 32)))
+        network.eval()
+        assert torch.equal(network(patches(32, 32)), network(patches(32, 32)))
+
+    def test_its_state_makes_the_same_logits(self, name: str) -> None:
+        one, other = (build_discriminator(name, **CRITICS[name]) for _ in range(2))
+        one(patches(32, 32))  # in training a norm or a spectral norm moves its statistics
+        other.load_state_dict(one.state_dict())
+        assert torch.equal(one.eval()(patches(32, 32)), other.eval()(patches(32, 32)))
+
+
+@pytest.mark.parametrize(("layers", "patch"), [(1, 16), (2, 34), (3, 70)])
+def test_a_patch_critic_sees_the_patch_of_its_paper(layers: int, patch: int) -> None:
+    """Isola et al. (2017): 16, 34 and 70 pixels."""
+    network = build_discriminator("patch", channels=4, layers=layers, norm="none").eval()
+    image = patches(160, 160).requires_grad_(True)
+    logits = network(image)
+    middle = logits.shape[2] // 2
+    logits[0, 0, middle, middle].backward()
+    assert image.grad is not None
+    seen = image.grad[0].abs().sum(dim=0).nonzero()
+    assert (seen.amax(dim=0) - seen.amin(dim=0) + 1).tolist() == [patch, patch]
+
+
+def test_a_patch_critic_of_the_paper_judges_ten_by_ten_patches_of_96_pixels() -> None:
+    assert build_discriminator("patch", channels=4)(patches(96, 96)).shape == (2, 1, 10, 10)
+
+
+@pytest.mark.parametrize(("layers", "least"), [(1, 6), (2, 12), (3, 24)])
+def test_the_stated_least_size_gives_one_verdict(layers: int, least: int) -> None:
+    network = build_discriminator("patch", channels=4, layers=layers, norm="none")
+    assert network(patches(least, least)).shape == (2, 1, 1, 1)
+
+
+def test_the_unet_critic_has_the_parameters_and_the_size_of_its_paper() -> None:
+    """Wang et al. (2021): 4.38 million, a verdict for each pixel."""
+    assert parameter_count(build_discriminator("unet")) == 4_376_897
+    assert build_discriminator("unet", channels=4)(patches(9, 31)).shape == (2, 1, 9, 31)
+
+
+def test_spectral_norm_holds_the_largest_singular_value_at_one() -> None:
+    torch.manual_seed(1)
+    network = build_discriminator("unet", channels=4)
+    for _ in range(30):  # the power iteration takes a step a forward in training
+        network(patches(16, 16))
+    for layer in [*network.down, *network.up]:
+        largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0]
+        assert float(largest) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["srgan", "patch"])
+def test_without_norm_pictures_of_a_batch_do_not_touch_each_other(name: str) -> None:
+    """What a gradient penalty for each picture takes for granted (Gulrajani et al., 2017)."""
+    free = {"srgan": {"norm": False}, "patch": {"norm": "none"}}[name]
+    for options, touch in ((free, False), ({}, True)):
+        network, image = build_discriminator(name, **CRITICS[name], **options), patches(32, 32)
+        image.requires_grad_(True)
+        network(image)[0].sum().backward()
+        assert image.grad is not None
+        assert bool(image.grad[1].any()) is touch
+
+
+@pytest.mark.parametrize("options", [{"norm": "layer"}, {"layers": 0}])
+def test_senseless_options_of_a_patch_critic_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match=r"accepted: norm .*batch.*; layers from 1"):
+        build_discriminator("patch", **options)

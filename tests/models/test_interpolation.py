@@ -7,6 +7,7 @@ import pytest
 import torch
 from generator_specification import GeneratorSpecification, Options, picture
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch.nn import functional as F
 
 from superres.data.degrade import imresize
@@ -68,6 +69,29 @@ class TestLanczos(GeneratorSpecification):
         assert _grey_levels_from_matlab("lanczos", options["scale"], photo // 2 + 64) <= 1
 
 
+class TestSpline(GeneratorSpecification):
+    name = "spline"
+    variants: ClassVar[list[Options]] = [{"scale": scale} for scale in SCALES]
+
+    def test_it_is_the_one_of_scipy_to_a_hundredth_of_a_grey_level(
+        self, options: Options, photo: NDArray[np.uint8]
+    ) -> None:
+        plane = photo[..., 0].astype(np.float64)
+        expected = ndimage.zoom(plane, options["scale"], order=3, mode="nearest", grid_mode=True)
+        lr = torch.from_numpy(photo).permute(2, 0, 1)[None].double() / 255
+        sr = build("spline", **options).double()(lr)[0, 0].numpy() * 255
+        np.testing.assert_allclose(sr, expected, rtol=0, atol=0.01)
+
+    def test_it_goes_through_the_pixels_of_an_odd_scale(self, options: Options) -> None:
+        if options["scale"] % 2:
+            lr = picture(6, 7)
+            sr = build("spline", **options)(lr)
+            middle = options["scale"] // 2
+            step = options["scale"]
+            found = sr[..., middle::step, middle::step]
+            torch.testing.assert_close(found, lr, rtol=0, atol=1e-4)
+
+
 def _grey_levels_from_matlab(name: str, scale: int, photo: NDArray[np.uint8]) -> float:
     """Return the largest difference on the whole picture, edges too; MATLAB rounds twice."""
     kernel = {"lanczos": "lanczos3"}.get(name, name)
@@ -95,5 +119,5 @@ def test_an_unknown_kernel_is_refused_with_the_known_ones() -> None:
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ModelError, match=r"'edsr' is not known.*bicubic.*srcnn.*srresnet"):
-        build("edsr")
+    with pytest.raises(ModelError, match=r"'vdsr' is not known.*bicubic.*srcnn.*srresnet"):
+        build("vdsr")

@@ -16,14 +16,16 @@ class TestSRCNN(GeneratorSpecification):
     variants: ClassVar[list[Options]] = [
         {"scale": 2, "channels": [8, 4]},
         {"scale": 3, "channels": [8, 4], "kernels": [9, 5, 5]},
+        {"scale": 2, "channels": [8, 4], "kernels": [9, 5, 5], "colour": "luma"},
         {"scale": 4, "channels": [8, 4], "colour": "luma"},
         {"scale": 4},
     ]
 
 
+@pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize(("kernels", "weights"), [((9, 1, 5), 8_032), ((9, 5, 5), 57_184)])
-def test_weights_of_the_papers(kernels: tuple[int, int, int], weights: int) -> None:
-    network = build("srcnn", kernels=kernels, colour="luma")
+def test_weights_of_the_papers(kernels: tuple[int, int, int], weights: int, scale: int) -> None:
+    network = build("srcnn", scale=scale, kernels=kernels, colour="luma")
     biases = 64 + 32 + 1
     assert parameter_count(network) - biases == weights
 

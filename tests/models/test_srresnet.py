@@ -16,17 +16,38 @@ PLAIN: Options = {"norm": False, "skip": "bicubic"}
 
 class TestSRResNet(GeneratorSpecification):
     name = "srresnet"
+    slack = 2  # for some upsamplers; the halo is written in models that exist
     variants: ClassVar[list[Options]] = [
         {"scale": 2, **SLIM},
         {"scale": 4, **SLIM, "upsampler": "resize_conv"},
         {"scale": 4, **SLIM, **PLAIN, "init": "icnr"},
         {"scale": 8, "blocks": 0, "channels": 4, "upsampler": "resize_conv", **PLAIN},
+        {"scale": 8, "blocks": 5, "channels": 4},
         {"scale": 2, "blocks": 16, "channels": 2},
+        {"scale": 4, **SLIM, "output": "tanh"},
     ]
 
 
 def test_parameters_of_the_paper() -> None:
     assert parameter_count(build("srresnet", scale=4, blocks=16, channels=64)) == 1_549_462
+
+
+def test_with_tanh_no_value_leaves_the_unit_range() -> None:
+    """Report R5: (tanh + 1) / 2, so a network that gives nothing gives mid-grey."""
+    network = build("srresnet", **SLIM, output="tanh")
+    with torch.no_grad():
+        network.tail.weight.mul_(1000)
+    sr = network(picture(5, 6))
+    assert sr.min() >= 0
+    assert sr.max() <= 1
+    torch.nn.init.zeros_(network.tail.weight)
+    torch.nn.init.zeros_(network.tail.bias)
+    assert torch.equal(network(picture(5, 6)), torch.full((2, 3, 20, 24), 0.5))
+
+
+def test_options_of_models_saved_before_are_as_they_were() -> None:
+    plain = build("srresnet", **SLIM).info.options
+    assert list(plain) == [*("scale", "blocks", "channels", "upsampler", "norm", "skip", "init")]
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
@@ -49,6 +70,8 @@ def test_scales_that_are_no_doublings_are_refused(scale: int, upsampler: str) ->
         ({"upsampler": "deconv"}, "pixel_shuffle.*resize_conv"),
         ({"skip": "bilinear"}, "'none', 'bicubic'"),
         ({"init": "zero"}, "'default', 'icnr'"),
+        ({"output": "sigmoid"}, "'linear', or 'tanh'"),
+        ({"output": "tanh", "skip": "bicubic", "norm": False}, "'tanh' with skip 'none'"),
         ({"channels": -3}, "channels"),
     ],
 )

@@ -1,10 +1,16 @@
 """`superres models`: every network and model folder, with its facts."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from superres.models import Generator
+
+ROW = "{name:30} {scale:>5}  {scales:10} {parameters:>12}  {flops:>9}  {halo:>4}  {paper}"
 
 
 def models(
@@ -12,20 +18,41 @@ def models(
     folder: Annotated[Path, typer.Option(help="where model folders lie")] = Path("models"),
     json_: Annotated[bool, typer.Option("--json", help="print JSON on stdout")] = False,
 ) -> None:
-    """List baselines, networks that experiments can name, and trained models."""
-    from superres.checkpoint import load_model
-    from superres.errors import SuperresError
-    from superres.models import BASELINES, MODELS, build, parameter_count
+    """List baselines, networks that experiments can name, and trained models.
 
-    found: list[dict[str, Any]] = []
+    Parameters are those of the deployed form; FLOPs are multiply-adds for a 1280x720 result.
+    """
+    found = [*_networks(scale), *_folders(folder)]
+    if json_:
+        typer.echo(json.dumps(found))
+        return
+    words = ("name", "scale", "scales", "parameters", "flops", "halo", "paper")
+    typer.echo(ROW.format(**{word: word for word in words} | {"flops": "FLOPs", "paper": "source"}))
+    for one in found:
+        typer.echo(ROW.format(**_words(one)))
+
+
+def _networks(scale: int) -> Iterator[dict[str, Any]]:
+    import torch
+
+    from superres.errors import SuperresError
+    from superres.models import BASELINES, MODELS, build
+
     for name in MODELS:
         try:
-            generator = build(name, scale=scale)
+            with torch.device("meta"):  # sizes without the numbers: nothing is allocated
+                generator = build(name, scale=scale)
         except SuperresError as error:  # networks that double have no x3
             typer.echo(f"skipped: {error}", err=True)
             continue
         source = "baseline" if name in BASELINES else "network (untrained)"
-        found.append(_facts(name, generator.info, parameter_count(generator), source))
+        yield _facts(name, generator, source)
+
+
+def _folders(folder: Path) -> Iterator[dict[str, Any]]:
+    from superres.checkpoint import load_model
+    from superres.errors import SuperresError
+
     for path in sorted(folder.glob("**/model.json")):
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue  # a folder that is being written
@@ -34,24 +61,41 @@ def models(
         except SuperresError as error:
             typer.echo(f"skipped: {error}", err=True)
             continue
-        count = parameter_count(model.generator)
-        found.append(_facts(model.version, model.info, count, path.parent.as_posix()))
-    if json_:
-        typer.echo(json.dumps(found))
-        return
-    for one in found:
-        typer.echo(
-            f"{one['name']:34} x{one['scale']}  {one['parameters']:>10,} parameters  "
-            f"halo {one['halo']:>3}  {one['source']}"
-        )
+        yield _facts(model.version, model.generator, path.parent.as_posix())
 
 
-def _facts(name: str, info: Any, parameters: int, source: str) -> dict[str, Any]:
+def _facts(name: str, generator: "Generator", source: str) -> dict[str, Any]:
+    from superres.models import parameter_count
+    from superres.models.cost import cost_at_hd
+
+    parameters, multiply_adds = parameter_count(generator), None
+    try:
+        found = cost_at_hd(generator)
+        parameters, multiply_adds = found.parameters, found.multiply_adds
+    except Exception as error:  # networks of other projects may not compute without numbers
+        typer.echo(f"{name}: FLOPs are not known ({error})", err=True)
     return {
         "name": name,
-        "network": info.name,
-        "scale": info.scale,
+        "network": generator.info.name,
+        "scale": generator.info.scale,
+        "scales": list(generator.scales),  # empty: any whole number
         "parameters": parameters,
-        "halo": info.halo,
+        "multiply_adds": multiply_adds,  # None: not known
+        "halo": generator.info.halo,
+        "paper": generator.paper,
         "source": source,
+    }
+
+
+def _words(one: dict[str, Any]) -> dict[str, str]:
+    trained = "/" in one["source"]
+    count = one["multiply_adds"]
+    return {
+        "name": one["name"],
+        "scale": f"x{one['scale']}",
+        "scales": " ".join(f"x{scale}" for scale in one["scales"]) or "any",
+        "parameters": f"{one['parameters']:,}",
+        "flops": "?" if count is None else f"{count / 1e9:,.2f} G",
+        "halo": str(one["halo"]),
+        "paper": one["source"] if trained else one["paper"],
     }

@@ -6,12 +6,26 @@ from typing import Any, TypeVar
 from torch import nn
 
 from superres.errors import ModelError
+from superres.models.community import Community
 from superres.models.compact import Compact
-from superres.models.discriminators import SRGANDiscriminator
+from superres.models.discriminators import (
+    PatchDiscriminator,
+    SRGANDiscriminator,
+    UNetDiscriminator,
+)
+from superres.models.edsr import EDSR
+from superres.models.espcn import ESPCN
+from superres.models.fast import Fast
+from superres.models.fourier import Fourier
+from superres.models.fsrcnn import FSRCNN
 from superres.models.info import Generator, ModelInfo, parameter_count
-from superres.models.interpolation import Bicubic, Bilinear, Lanczos, Nearest
+from superres.models.interpolation import Bicubic, Bilinear, Lanczos, Nearest, Spline
+from superres.models.refinement_unet import RefinementUNet
+from superres.models.rrdb import RRDB
+from superres.models.span import SPAN
 from superres.models.srcnn import SRCNN
 from superres.models.srresnet import SRResNet
+from superres.models.srunet import SRUNet
 
 __all__ = [
     "BASELINES",
@@ -28,20 +42,35 @@ BASELINES: dict[str, type[Generator]] = {
     "nearest": Nearest,
     "bilinear": Bilinear,
     "bicubic": Bicubic,
+    "spline": Spline,
     "lanczos": Lanczos,
 }
 MODELS: dict[str, type[Generator]] = {
     **BASELINES,
     "compact": Compact,
+    "edsr": EDSR,
+    "espcn": ESPCN,
+    "fast": Fast,
+    "fourier": Fourier,
+    "fsrcnn": FSRCNN,
+    "refinement_unet": RefinementUNet,
+    "rrdb": RRDB,
+    "span": SPAN,
     "srcnn": SRCNN,
     "srresnet": SRResNet,
+    "srunet": SRUNet,
 }
-DISCRIMINATORS: dict[str, type[nn.Module]] = {"srgan": SRGANDiscriminator}
+DISCRIMINATORS: dict[str, type[nn.Module]] = {
+    "patch": PatchDiscriminator,
+    "srgan": SRGANDiscriminator,
+    "unet": UNetDiscriminator,
+}
 
 
 def build(name: str, **options: Any) -> Generator:
     """Make the generator called `name`; ModelError names what is accepted."""
-    return _construct("model", MODELS, name, options)
+    known = {**MODELS, "community": Community}  # which only its own weights can complete
+    return _construct("model", known, name, options)
 
 
 def build_discriminator(name: str, **options: Any) -> nn.Module:

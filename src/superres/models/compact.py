@@ -4,6 +4,8 @@ The family of ESPCN (Shi et al., 2016) and the compact networks that came after 
 way to better than bicubic on a CPU.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -13,6 +15,8 @@ from superres.models.interpolation import Interpolation
 
 class Compact(Generator):
     """`layers` convolutions of `channels`, then one to 3 * scale**2; starts as exact bicubic."""
+
+    paper: ClassVar[str] = "ours, after Shi et al., 2016"
 
     def __init__(self, *, scale: int = 4, channels: int = 32, layers: int = 5) -> None:
         super().__init__()

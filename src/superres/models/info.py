@@ -1,7 +1,7 @@
 """The facts of a network that serving, tiling and the model folder need."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -40,11 +40,17 @@ class ModelInfo:
 class Generator(nn.Module):
     """A network `(N, 3, h, w) -> (N, 3, s*h, s*w)`, both in [0, 1], with its facts."""
 
+    paper: ClassVar[str] = "ours"  # who published it, or the report that asks for it
+    scales: ClassVar[tuple[int, ...]] = ()  # that it is made for; empty is every whole number
     info: ModelInfo
 
     def forward(self, lr: torch.Tensor) -> torch.Tensor:
         """Super-resolve `lr (N, 3, h, w) in [0, 1]`."""
         raise NotImplementedError  # every generator has its own
+
+    def deployed(self) -> "Generator":
+        """Return the form that inference should run: itself, or what it was re-parameterised to."""
+        return self
 
 
 def parameter_count(network: nn.Module) -> int:

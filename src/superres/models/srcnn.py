@@ -1,14 +1,15 @@
 """SRCNN: bicubic first, then three convolutions (Dong et al., 2014 and 2016; report R4)."""
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import nn
 
-from superres.colour import LUMA
 from superres.errors import ModelError
 from superres.models.info import Generator, ModelInfo
 from superres.models.interpolation import Interpolation
+from superres.models.luma import luma_of, with_luma
 
 
 class SRCNN(Generator):
@@ -17,6 +18,8 @@ class SRCNN(Generator):
     `colour="luma"` is the paper's form: the network sees luma, chroma stays bicubic, and 9-1-5
     has 8,032 weights (9-5-5: 57,184). `colour="rgb"` sees and makes all three channels (R4).
     """
+
+    paper: ClassVar[str] = "Dong et al., 2014, 2016; R4"
 
     def __init__(
         self,
@@ -56,8 +59,4 @@ class SRCNN(Generator):
         if not self.luma:
             sharpened: torch.Tensor = self.body(upscaled)
             return sharpened
-        weights = upscaled.new_tensor(LUMA).view(1, 3, 1, 1) / 255
-        luma = (upscaled * weights).sum(dim=1, keepdim=True)
-        # Equal steps of R, G and B change luma alone: the weights' sum turns a luma step into one.
-        sr: torch.Tensor = upscaled + (self.body(luma) - luma) / weights.sum()
-        return sr
+        return with_luma(upscaled, self.body(luma_of(upscaled)))

@@ -1,5 +1,7 @@
 """SRResNet, the generator of SRGAN (Ledig et al., 2017; reports R1 to R4)."""
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -14,8 +16,12 @@ class SRResNet(Generator):
 
     16 blocks of 64 channels at x4 have 1,549,462 parameters (the paper's 1.5 million).
     `skip="bicubic"` adds the bicubic image, so that an untrained network is bicubic: our
-    variant for short trainings; the paper has no such skip.
+    variant for short trainings; the paper has no such skip. `output="tanh"` ends in
+    (tanh + 1) / 2 as R5 does, which keeps every value in [0, 1].
     """
+
+    paper: ClassVar[str] = "Ledig et al., 2017; R1 to R4"
+    scales: ClassVar[tuple[int, ...]] = (2, 4, 8)
 
     def __init__(
         self,
@@ -27,13 +33,11 @@ class SRResNet(Generator):
         norm: bool = True,
         skip: str = "none",
         init: str = "default",
+        output: str = "linear",
     ) -> None:
         super().__init__()
-        if skip not in ("none", "bicubic") or init not in ("default", "icnr"):
-            raise ModelError(
-                f"srresnet skip '{skip}', init '{init}': accepted: skip 'none', 'bicubic'; "
-                "init 'default', 'icnr'"
-            )
+        _check(skip, init, output)
+        self.squash = output == "tanh"
         self.head = nn.Sequential(nn.Conv2d(3, channels, 9, padding=4), nn.PReLU())
         self.body = nn.Sequential(
             *(ResidualBlock(channels, norm=norm) for _ in range(blocks)),
@@ -58,6 +62,7 @@ class SRResNet(Generator):
             "norm": norm,
             "skip": skip,
             "init": init,
+            **({"output": output} if self.squash else {}),  # folders without it stay as they are
         }
         # 9x9, blocks, 3x3 at LR size; each upsampling convolution and the last 9x9 reach at most
         # one LR pixel more (4 / scale <= 2 for the 9x9).
@@ -69,4 +74,19 @@ class SRResNet(Generator):
         """Super-resolve `lr (N, 3, h, w) in [0, 1]`."""
         shallow = self.head(lr)
         sr: torch.Tensor = self.tail(self.up(shallow + self.body(shallow)))
+        if self.squash:
+            return (torch.tanh(sr) + 1) / 2
         return sr if self.skip is None else sr + self.skip(lr)
+
+
+def _check(skip: str, init: str, output: str) -> None:
+    if skip not in ("none", "bicubic") or init not in ("default", "icnr"):
+        raise ModelError(
+            f"srresnet skip '{skip}', init '{init}': accepted: skip 'none', 'bicubic'; "
+            "init 'default', 'icnr'"
+        )
+    if output not in ("linear", "tanh") or (output == "tanh" and skip != "none"):
+        raise ModelError(
+            f"srresnet output '{output}' with skip '{skip}': accepted: output 'linear', or "
+            "'tanh' with skip 'none'"
+        )

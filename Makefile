@@ -27,7 +27,7 @@ export PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE = \
 export PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS = 120
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit e2e lint format bench serve ui lock dvc-deps clean
+.PHONY: help setup run test unit e2e matrix lint format bench serve ui lock dvc-deps clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,10 +59,13 @@ run: setup ## the whole line on the embedded photographs, to a served champion
 test: lint unit e2e ## lint, types, layers, unit tests, then the real servers
 
 unit: setup
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadscope -m "not e2e"
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadscope -m "not e2e and not matrix"
 
 e2e: setup
 	pytest -m e2e
+
+matrix: setup ## every experiment file through the training flow, a few steps each
+	pytest -m matrix
 
 lint: setup ## ruff, mypy strict, import layers
 	ruff check .

@@ -55,9 +55,8 @@ class Project:
         path.write_text(yaml.safe_dump(content | changes, sort_keys=False), encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("line") / "project"
+def clone(folder: Path) -> Project:
+    """Copy what git knows of this checkout, without results, into a repository of its own."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -85,6 +84,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     }
     made = Project(folder, environment)
     assert made.run("git", "init", "-q").returncode == 0
+    return made
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    made = clone(tmp_path_factory.mktemp("line") / "project")
     made.edit("params.yaml", experiments=list(EXPERIMENTS))
     for name, demo in TINY.items():
         made.edit(f"experiments/{name}.yaml", demo=demo)

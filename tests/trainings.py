@@ -3,10 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from packs import pairs, picture, write_pack
+from torch import nn
 
 from superres.config import Experiment, Params
 from superres.config.schema import parse
+from superres.data.sampler import Batch
+from superres.training.networks import Networks
+from superres.training.updates import Update, make_update
 
 SCALE = 2
 COMPACT = {"name": "compact", "scale": SCALE, "channels": 8, "layers": 2}
@@ -58,3 +63,31 @@ def small_pack(folder: Path) -> Path:
     """Write four training pictures, two to validate with and one to test with."""
     made = pairs(SCALE, *(picture(40, 44 + 2 * seed, seed) for seed in range(7)))
     return write_pack(folder, SCALE, {"train": made[:4], "val": made[4:6], "test": made[6:]})
+
+
+class Draws:
+    """Hands out batches of noise and counts them."""
+
+    def __init__(self) -> None:
+        self.random = torch.Generator().manual_seed(8)
+        self.drawn: list[Batch] = []
+
+    def __call__(self) -> Batch:
+        hr = torch.rand(4, 3, 16, 16, generator=self.random)
+        lr = torch.nn.functional.avg_pool2d(hr, 2)
+        self.drawn.append(Batch(lr, hr, torch.zeros(4, dtype=torch.int64)))
+        return self.drawn[-1]
+
+
+def ready(experiment: Experiment) -> tuple[Networks, Update]:
+    networks = Networks(experiment, "cpu", 1)
+    return networks, make_update(networks, experiment.phases[-1], None)
+
+
+def weights(network: nn.Module | None) -> dict[str, torch.Tensor]:
+    assert network is not None
+    return {name: value.detach().clone() for name, value in network.named_parameters()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)

@@ -8,12 +8,16 @@ import typer
 
 from superres import __version__
 from superres.commands.bench import bench
+from superres.commands.compare import compare
 from superres.commands.degrade import degrade
+from superres.commands.doctor import doctor
 from superres.commands.evaluate import evaluate
 from superres.commands.export import export
 from superres.commands.fetch import fetch
 from superres.commands.frames import frames
+from superres.commands.import_model import import_model
 from superres.commands.import_run import import_run
+from superres.commands.losses import losses
 from superres.commands.models import models
 from superres.commands.package import package
 from superres.commands.pairs import pairs
@@ -38,6 +42,7 @@ for command in (
     validate,
     train,
     evaluate,
+    compare,
     promote,
     rollback,
     package,
@@ -46,7 +51,10 @@ for command in (
     degrade,
     bench,
     models,
+    losses,
+    import_model,
     import_run,
+    doctor,
 ):
     app.command()(command)
 

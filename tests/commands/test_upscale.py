@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from superres import images, video
 from superres.checkpoint import save_model
 from superres.commands.upscale import upscale
+from superres.errors import ConfigError, InputError
 from superres.images import Picture
 from superres.models import build
 from superres.video import Frame
@@ -158,11 +159,140 @@ def test_a_file_says_which_model_made_it(library: Path, tmp_path: Path) -> None:
     assert text["superres.data_sha256"] == "c0ffee"
 
 
-def test_a_model_of_another_scale_is_a_usage_error(library: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        (["--scale", "4"], (224, 160)),
+        (["--scale", "3"], (168, 120)),
+        (["--scale", "1.5"], (84, 60)),
+        (["--size", "100x"], (100, 71)),
+        (["--size", "x100"], (140, 100)),
+        (["--size", "90x90"], (90, 90)),
+    ],
+)
+def test_a_model_of_another_scale_gives_any_size(
+    library: Path, tmp_path: Path, words: list[str], size: tuple[int, int]
+) -> None:
     folder = save_model(tmp_path / "model", build("bicubic", scale=2), {})
-    result = run(library / "one.png", "-o", tmp_path / "x.png", "--model", folder, "--scale", 4)
-    assert result.exit_code == 2
-    assert "upscales by 2" in " ".join(result.stderr.replace("│", " ").split())
+    result = run(library / "one.png", "-o", tmp_path / "x.png", "--model", folder, *words, "--json")
+    assert result.exit_code == 0
+    sr = images.read(tmp_path / "x.png")
+    assert (sr.width, sr.height) == size
+    assert (records(result)[0]["width"], records(result)[0]["height"]) == size
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--scale", "0"],
+        ["--scale", "-2"],
+        ["--scale", "1000"],
+        ["--scale", "2", "--size", "9x9"],
+        ["--quality", "0"],
+        ["--existing", "maybe"],
+        ["--precision", "int3"],
+    ],
+)
+def test_options_that_make_no_sense_are_usage_errors(
+    library: Path, tmp_path: Path, words: list[str]
+) -> None:
+    assert run(library / "one.png", "-o", tmp_path / "x.png", *words).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--size", "wide"], "1920x1080, 1920x or x1080"),
+        (["--name", "{date}{suffix}"], "{stem}, {suffix}, {scale}, {model}"),
+        (["--name", "../{stem}"], "name of a file"),
+        (["--format", "doc"], "accepted: avif"),
+    ],
+)
+def test_texts_that_cannot_be_used_say_what_can(
+    library: Path, tmp_path: Path, words: list[str], told: str
+) -> None:
+    result = run(library / "one.png", "-o", tmp_path / "out", "--model", "nearest", *words)
+    assert isinstance(result.exception, ConfigError)
+    assert told in str(result.exception)
+
+
+def test_names_and_formats_follow_the_template(library: Path, tmp_path: Path) -> None:
+    name = "{stem}_{model}_x{scale}{suffix}"
+    words = ("--model", "nearest", "--scale", 2, "--name", name, "--format", "webp")
+    assert run(library, "-o", tmp_path / "out", *words).exit_code == 3
+    names = sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file())
+    assert names == ["one_nearest_x2.webp", "zwei ä_nearest_x2.webp"]
+
+
+def test_a_pattern_names_files(library: Path, tmp_path: Path) -> None:
+    words = ("-o", tmp_path / "out", "--model", "nearest", "--json")
+    found = records(run(f"{library}/**/*.jpg", *words))
+    assert [Path(record["input"]).name for record in found] == ["zwei ä.jpg"]
+    nothing = run(f"{library}/*.webp", *words)
+    assert isinstance(nothing.exception, InputError)
+    assert "of that pattern" in str(nothing.exception)
+
+
+def test_what_exists_may_be_skipped(library: Path, tmp_path: Path) -> None:
+    target = tmp_path / "sr.png"
+    target.write_bytes(b"mine")
+    words = (library / "one.png", "-o", target, "--model", "nearest", "--existing", "skip")
+    result = run(*words, "--json")
+    assert (result.exit_code, records(result)[0]["status"]) == (0, "skipped")
+    assert target.read_bytes() == b"mine"
+
+
+def test_a_summary_tells_how_it_went(library: Path, tmp_path: Path) -> None:
+    result = run(library, "-o", tmp_path / "out", "--model", "nearest", "--scale", 2)
+    assert result.exit_code == 3
+    table = result.stdout.splitlines()[-3:]
+    assert [line.split() for line in table] == [
+        ["files", "megapixels", "seconds"],
+        ["ok", "2", "0.0", table[1].split()[-1]],
+        ["failed", "1", "0.0", table[2].split()[-1]],
+    ]
+
+
+def test_a_picture_through_a_pipe(photo: NDArray[np.uint8]) -> None:
+    data = images.encode(Picture(photo), "JPEG")
+    words = ["-", "-o", "-", "--model", "nearest", "--scale", "2", "--format", "png"]
+    result = CliRunner().invoke(app, words, input=data)
+    assert result.exit_code == 0
+    sr = images.decode(result.stdout_bytes)
+    assert (sr.format, sr.width, sr.height) == ("PNG", 112, 80)
+
+
+def test_a_picture_from_a_pipe_into_a_file(photo: NDArray[np.uint8], tmp_path: Path) -> None:
+    words = ["-", "-o", str(tmp_path / "sr.webp"), "--model", "nearest"]
+    result = CliRunner().invoke(app, words, input=images.encode(Picture(photo)))
+    assert result.exit_code == 0
+    assert images.read(tmp_path / "sr.webp").format == "WEBP"
+
+
+def test_the_ensemble_is_an_option(library: Path, tmp_path: Path) -> None:
+    target = tmp_path / "sr.png"
+    words = ("--model", "bicubic", "--ensemble", "--quality", 90)
+    assert run(library / "one.png", "-o", target, *words).exit_code == 0
+    assert images.read(target).width == 224
+
+
+def test_a_frame_of_a_video_as_a_preview(tmp_path: Path) -> None:
+    clip(tmp_path / "clip.mkv")
+    words = ("--model", "nearest", "--scale", 2, "--frame", 0.2)
+    assert run(tmp_path / "clip.mkv", "-o", tmp_path / "frame.png", *words).exit_code == 0
+    frame = images.read(tmp_path / "frame.png")
+    assert (frame.width, frame.height) == (48, 32)
+    assert abs(float(frame.pixels.mean()) - 18) < 3
+
+
+def test_options_of_a_video_reach_it(tmp_path: Path) -> None:
+    clip(tmp_path / "clip.mkv")
+    words = ("--model", "nearest", "--scale", 2, "--codec", "vp9", "--crf", 30, "--start", 0.15)
+    assert run(tmp_path / "clip.mkv", "-o", tmp_path / "sr.webm", *words).exit_code == 0
+    assert len(list(video.read(tmp_path / "sr.webm"))) in (2, 3)
+    wrong = run(tmp_path / "clip.mkv", "-o", tmp_path / "x.mp4", "--model", "nearest",
+                "--codec", "mpeg1")  # fmt: skip
+    assert isinstance(wrong.exception, ConfigError)
 
 
 @pytest.mark.parametrize("tile", ["-1", "big", "1.5", ""])

@@ -9,8 +9,9 @@ import yaml
 from superres.config import Experiment, load_experiment, resolve_budget
 from superres.config.schema import parse
 from superres.errors import ConfigError
-from superres.losses import LOSSES
-from superres.losses.adversarial import objective
+from superres.losses import is_loss
+from superres.losses.adversarial import OBJECTIVES, objective
+from superres.losses.feature_network import FeatureNetwork
 from superres.models import build, build_discriminator
 
 ROOT = Path(__file__).parents[2] / "experiments"
@@ -43,11 +44,14 @@ def fault(**changes: Any) -> str:
 def test_every_experiment_of_this_project_resolves(name: str, budget: Any) -> None:
     written = load_experiment(name, ROOT)
     resolved = resolve_budget(written, budget)
+    if written.kind == "features":
+        assert FeatureNetwork(int(resolved.model.get("divisor", 1)), net=resolved.model["name"])
+        return
     assert build(**resolved.model).info.scale == written.model["scale"]
     if resolved.discriminator is not None:
         build_discriminator(**{**resolved.discriminator, "channels": 2, "dense": 2})
     for phase in resolved.phases:
-        assert set(phase.losses) <= set(LOSSES)
+        assert all(is_loss(loss) for loss in phase.losses)
         assert phase.adversarial is None or objective(phase.adversarial.objective)
 
 
@@ -123,7 +127,9 @@ def test_a_fault_inside_a_choice_is_told_once_and_in_the_words_of_the_file() -> 
     )
 
 
-@pytest.mark.parametrize(("metric", "mode"), [("psnr", "min"), ("ssim", "min"), ("mse", "max")])
+@pytest.mark.parametrize(
+    ("metric", "mode"), [("psnr", "min"), ("ssim", "min"), ("mse", "max"), ("lpips", "max")]
+)
 def test_the_worse_direction_of_a_metric_is_refused(metric: str, mode: str) -> None:
     watched = {"metric": metric, "mode": mode}
     assert f"metric '{metric}' needs mode" in fault(keep={"best": watched})
@@ -183,3 +189,73 @@ def test_demo_replaces_what_its_section_names_and_nothing_else() -> None:
 def test_a_demo_that_makes_the_experiment_inconsistent_is_refused() -> None:
     with pytest.raises(ConfigError, match="budget demo: hr_patch 50 is not a multiple"):
         resolve_budget(experiment(demo={"steps": 5, "hr_patch": 50}), "demo")
+
+
+def game(**changes: Any) -> dict[str, Any]:
+    critic = {"name": "srgan"}
+    section = {"objective": "bce", **changes}
+    return {"phases": [{**GAME, "adversarial": section}], "discriminator": critic}
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_an_experiment_can_name_every_objective_there_is(name: str) -> None:
+    assert experiment(**game(objective=name)).phases[0].adversarial.objective == name
+    assert "key 'phases.0.adversarial.objective'" in fault(**game(objective="gan"))
+
+
+@pytest.mark.parametrize("name", ["hinge", "wgan", "wgan-gp", "probability"])
+def test_labels_are_smoothed_where_there_are_labels(name: str) -> None:
+    assert "has no labels to smooth" in fault(**game(objective=name, label_smoothing=0.1))
+    assert experiment(**game(objective="lsgan", label_smoothing=0.1))
+
+
+def test_a_critic_that_learns_alone_to_the_end_is_refused() -> None:
+    assert "d_warmup 30 leaves none of the phase's 30 steps" in fault(**game(d_warmup=30))
+
+
+def test_warmup_and_ramp_keep_their_share_of_the_phase() -> None:
+    played = game(d_warmup=10, ramp={"steps": 8, "shape": "cosine"})
+    for share, warmup, ramp in ((0.5, 5, 4), (0.1, 1, 1), (1.0, 10, 8)):
+        resolved = resolve_budget(experiment(**played), share).phases[0].adversarial
+        assert (resolved.d_warmup, resolved.ramp.steps) == (warmup, ramp)
+    shortest = resolve_budget(experiment(**played), 0.001).phases[0]
+    assert (shortest.steps, shortest.adversarial.d_warmup) == (1, 0)
+    demo = resolve_budget(experiment(**played, demo={"steps": 15}), "demo").phases[0]
+    assert (demo.steps, demo.adversarial.d_warmup, demo.adversarial.ramp.steps) == (15, 5, 4)
+
+
+def test_what_decides_is_what_is_measured() -> None:
+    keep = {"best": {"metric": "lpips", "mode": "min"}}
+    stop = {"metric": "ssim"}
+    assert experiment(keep=keep, early_stopping=stop).watched == {"lpips", "ssim"}
+    assert experiment().watched == set()
+    accuracy = {"best": {"metric": "accuracy"}}
+    assert "metric 'accuracy' is not one of kind 'generator'" in fault(keep=accuracy)
+
+
+def test_what_belongs_to_features_or_critics_is_refused_without_them() -> None:
+    assert "'target' is for 'kind: features' only" in fault(target="images")
+    assert "'init_discriminator' needs a 'discriminator'" in fault(init_discriminator="srgan-mse")
+    assert experiment(init="champion").init == "champion"
+
+
+def test_a_feature_experiment_needs_no_scale_and_resolves() -> None:
+    written = experiment(
+        kind="features",
+        target="folders",
+        model={"name": "vgg19"},
+        init="torchvision",
+        phases=[{"steps": 100, "losses": {"cross_entropy": 1}}],
+        keep={"best": {"metric": "accuracy"}},
+        demo={"steps": 5, "model": {"divisor": 8}},
+    )
+    demo = resolve_budget(written, "demo")
+    assert demo.model == {"name": "vgg19", "divisor": 8}
+    assert demo.steps == 5
+
+
+def test_a_demo_of_a_smaller_network_may_begin_from_scratch() -> None:
+    written = experiment(init="champion", demo={"steps": 5, "from_scratch": True})
+    assert resolve_budget(written, "demo").init is None
+    assert resolve_budget(written, "full").init == "champion"
+    assert resolve_budget(experiment(init="champion", demo={"steps": 5}), "demo").init == "champion"

@@ -52,7 +52,8 @@ def test_times_figures_pictures_model_and_status_are_those_of_the_journal(
 ) -> None:
     folder = tmp_path / "runs" / "srcnn"
     image: Line = {"kind": "image", "step": 2, "name": "val", "file": "images/val-2.png"}
-    journal(folder, step(1), step(2), image, finish("../../models/runs/srcnn"))
+    label: Line = {"kind": "tag", "step": 2, "name": "health.not_finite", "value": "step 2"}
+    journal(folder, step(1), step(2), image, label, finish("../../models/runs/srcnn"))
     (folder / "images").mkdir()
     (folder / "images" / "val-2.png").write_bytes(png)
     model = tmp_path / "models" / "runs" / "srcnn"
@@ -62,11 +63,12 @@ def test_times_figures_pictures_model_and_status_are_those_of_the_journal(
     run_id = import_run(folder, settings, root)
 
     run = store.client.get_run(run_id)
-    assert (run.info.start_time, run.info.end_time) == (1_000_000, 1_004_000)
+    assert (run.info.start_time, run.info.end_time) == (1_000_000, 1_005_000)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "srcnn"
     assert run.data.params == {"batch_size": "8"}
     assert run.data.tags["experiment"] == "srcnn"
+    assert run.data.tags["health.not_finite"] == "step 2"
     assert losses(store, run_id) == [(1, 1.0, 1_001_000), (2, 0.5, 1_002_000)]
     assert [file.path for file in store.client.list_artifacts(run_id, "model")] == [
         "model/model.json"

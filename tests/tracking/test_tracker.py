@@ -49,6 +49,7 @@ def test_a_run_is_recorded_whole(
         tracker.metrics(step, {"train/loss": 1 / step})
     tracker.metrics(2500, {"val/psnr": 28.5, "val/odd name, 100 %": 1.0})
     tracker.image(2500, "val", png)
+    tracker.tag(2500, "health.discriminator_won", "step 2500")
     run_id = tracker.run_id
     tracker.finish("FINISHED", model_folder)
 
@@ -59,6 +60,7 @@ def test_a_run_is_recorded_whole(
     assert run.data.params == {"batch_size": "16"}
     assert run.data.tags["data_sha256"] == "d" * 64
     assert run.data.tags["git_commit"] == run.data.tags["mlflow.source.git.commit"] == "abc-dirty"
+    assert run.data.tags["health.discriminator_won"] == "step 2500"
     assert steps_of(store, run_id, "train/loss") == list(range(1, 2501))
     assert run.data.metrics["val/psnr"] == 28.5
     assert run.data.metrics["val/odd name_ 100 _"] == 1.0

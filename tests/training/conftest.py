@@ -31,6 +31,7 @@ class Recorder:
         self.started: list[RunInfo] = []
         self.figures: list[tuple[int, dict[str, float]]] = []
         self.images: list[tuple[int, str, bytes]] = []
+        self.tags: list[tuple[int, str, str]] = []
         self.finished: list[tuple[Status, Path | None]] = []
 
     def start(self, run: RunInfo) -> None:
@@ -41,6 +42,9 @@ class Recorder:
 
     def image(self, step: int, name: str, png: bytes) -> None:
         self.images.append((step, name, png))
+
+    def tag(self, step: int, name: str, value: str) -> None:
+        self.tags.append((step, name, value))
 
     def finish(self, status: Status, model_folder: Path | None) -> None:
         self.finished.append((status, model_folder))

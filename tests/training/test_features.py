@@ -14,7 +14,7 @@ from superres.data.sampler import Sampler
 from superres.errors import ConfigError, ModelError
 from superres.losses import FeatureNetwork
 from superres.training import features
-from superres.training.features import TRAINED_HERE, feature_network
+from superres.training.features import TRAINED_HERE, feature_network, feature_networks
 
 DIVISOR = 16
 
@@ -188,7 +188,7 @@ def wider() -> dict[str, torch.Tensor]:
     ("content", "message"),
     [
         ({}, "do not fit"),
-        ({"features.0.weight": torch.zeros(64, 3, 3, 3)}, "do not fit.*features.2.weight"),
+        ({"features.0.weight": torch.zeros(64, 3, 3, 3)}, "do not fit.*features.0.bias"),
         ({"features.0.weight": torch.zeros(0, 3, 3, 3)}, "do not fit"),
         ({"features.0.weight": torch.tensor(1.0)}, "do not fit"),
         ({"features.0.weight": 3}, "do not fit"),
@@ -215,3 +215,63 @@ def test_a_damaged_file_is_an_error_that_names_it(
     file.write_bytes(b"no weights")
     with pytest.raises(ModelError, match=rf"vgg19{suffix}: not a weights file"):
         feature_network(str(file), sampler, kept, seed=1)
+
+
+def test_each_network_comes_from_its_own_file_of_a_folder(
+    sampler: Sampler, kept: Path, shared_data: Path, no_training: None
+) -> None:
+    folder = str(shared_data / "weights")
+    nets = ["lpips_squeeze", "squeeze", "vgg16"]
+    found = feature_networks(folder, nets, sampler, kept, seed=1)
+    assert {net: network.origin for net, network in found.items()} == {
+        "lpips_squeeze": "lpips squeeze: file (squeezenet1_1_imagenet_fp16.pth)",
+        "squeeze": "file (squeezenet1_1_imagenet_fp16.pth)",
+        "vgg16": "file (vgg16_imagenet_conv1_1_to_conv2_2.npz)",
+    }
+    with pytest.raises(ConfigError, match="no weights of vgg19 in"):
+        feature_networks(folder, ["vgg19"], sampler, kept, seed=1)
+
+
+def test_each_vgg_trained_here_is_kept_apart(sampler: Sampler, kept: Path, short: None) -> None:
+    found = feature_networks("here", ["vgg16", "vgg19"], sampler, kept, seed=1)
+    assert sorted(file.name for file in kept.parent.iterdir()) == [
+        "features-vgg16.safetensors",
+        "features.safetensors",
+    ]
+    assert "slim VGG16" in found["vgg16"].origin
+    assert len(found["vgg16"].features) == 31
+
+
+def test_networks_that_are_not_trained_here_come_from_the_shared_folder_or_not_at_all(
+    sampler: Sampler,
+    kept: Path,
+    shared_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_training: None,
+) -> None:
+    torchvision_gives(monkeypatch, urllib.error.URLError("no route to host"))
+    monkeypatch.setenv("SUPERRES_SHARED_DATA", str(shared_data))
+    found = feature_networks("auto", ["squeeze"], sampler, kept, seed=1)
+    assert found["squeeze"].origin == "file (squeezenet1_1_imagenet_fp16.pth)"
+    monkeypatch.setenv("SUPERRES_SHARED_DATA", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for net in ("squeeze", "lpips_squeeze"):
+        with pytest.raises(ModelError, match="no route to host"):
+            feature_networks("auto", [net], sampler, kept, seed=1)
+    with pytest.raises(ModelError, match="'here' trains VGG networks"):
+        feature_networks("here", ["alex"], sampler, kept, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("net", "name"),
+    [("vgg16", "VGG16_Weights"), ("squeeze", "SqueezeNet1_1_Weights"), ("alex", "AlexNet_Weights")],
+)
+def test_torchvision_is_asked_for_each_network(
+    sampler: Sampler, kept: Path, monkeypatch: pytest.MonkeyPatch, net: str, name: str
+) -> None:
+    torch.manual_seed(1)
+    told = torchvision_gives(monkeypatch, FeatureNetwork(DIVISOR, net=net).state_dict())
+    found = feature_networks("torchvision", [net], sampler, kept, seed=1)
+    assert found[net].origin == "imagenet (torchvision)"
+    assert told[0]["weights"] == f"{name}.IMAGENET1K_V1"

@@ -57,6 +57,22 @@ def test_a_run_is_start_figures_pictures_and_an_end(folder: Path) -> None:
     assert finish == {"kind": "finish", "status": "FINISHED", "model": "../../models/runs/small"}
 
 
+def test_what_is_found_on_the_way_is_a_label_of_its_step(folder: Path) -> None:
+    tracker = logged(folder, 5)
+    tracker.tag(5, "health.not_finite", "step 5")
+    tracker.tag(9, "health.discriminator_won", "step 9")
+    label = entries(folder)[-1]
+    assert label.pop("time") > 1e9
+    assert label == {
+        "kind": "tag",
+        "step": 9,
+        "name": "health.discriminator_won",
+        "value": "step 9",
+    }
+    JsonlTracker().start(info(folder, 7))  # what comes after the state is found again
+    assert [entry.get("step") for entry in entries(folder)] == [None, 5, 5]
+
+
 def test_a_run_from_the_start_begins_a_new_log(folder: Path) -> None:
     logged(folder, 1, 2)
     logged(folder, 1)

@@ -200,3 +200,40 @@ def test_equal_weights_are_equal_files(place: Place, recorder: Any, tmp_path: Pa
     assert one.weights == two.weights
     files = [result.model / "model.safetensors" for result in (one, two)]
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_lpips_decides_where_the_experiment_says_so(
+    place: Place, recorder: Any, shared_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keep = {"best": {"metric": "lpips", "mode": "min"}}
+    monkeypatch.setenv("SUPERRES_SHARED_DATA", str(shared_data))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    phases = [{"steps": 20, "losses": {"mse": 1, "lpips": 0.01, "squeeze_fire2": 0.001}}]
+    experiment = supervised(phases=phases, keep=keep, hr_patch=32)
+    params = parameters().model_copy(
+        update={"perceptual": parameters().perceptual.model_copy(update={"weights": "auto"})}
+    )
+    monkeypatch.setattr(features, "from_torchvision", not_here)
+    result = train("small", experiment, params, recorder, place)
+    seen = recorder.of("val/lpips")
+    assert sorted(seen) == [10, 20]
+    assert result.metrics["val/lpips"] == pytest.approx(min(seen.values()), rel=1e-4)
+    told = recorder.started[0].tags["perceptual_weights"]
+    assert "lpips_squeeze: lpips squeeze: file (squeezenet1_1_imagenet_fp16.pth)" in told
+    assert "; squeeze: file (squeezenet1_1_imagenet_fp16.pth)" in told
+
+
+def not_here(net: str) -> None:
+    raise OSError("no route to host")
+
+
+def test_lpips_without_its_weights_is_an_error_before_the_first_step(
+    place: Place, recorder: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SUPERRES_SHARED_DATA", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(features, "from_torchvision", not_here)
+    stop = {"metric": "lpips", "mode": "min", "patience": 2}
+    with pytest.raises(ModelError, match=r"LPIPS\(squeeze\) lacks .*no route to host"):
+        run(place, recorder, supervised(5, early_stopping=stop))
+    assert recorder.started == []

@@ -27,14 +27,14 @@ class Told:
 
     def __init__(self, **scores: list[float]) -> None:
         self.scores_left = scores
-        self.shown: list[dict[str, torch.Tensor]] = []
+        self.seen: list[dict[str, torch.Tensor]] = []
 
     def scores(self, generator: torch.nn.Module) -> dict[str, float]:
-        self.shown.append({k: v.clone() for k, v in generator.state_dict().items()})
+        self.seen.append({k: v.clone() for k, v in generator.state_dict().items()})
         return {f"val/{name}": values.pop(0) for name, values in self.scores_left.items()}
 
-    def strip(self, generator: torch.nn.Module) -> None:
-        return None
+    def shown(self, generator: torch.nn.Module) -> list[Any]:
+        return []
 
 
 def run(trainer: Trainer, tracker: Any, on_step: Any = None) -> dict[str, torch.Tensor]:
@@ -109,8 +109,9 @@ def test_figures_are_means_since_the_last(make_trainer: Make, recorder: Any) -> 
 def test_it_validates_and_shows_a_strip_when_due(make_trainer: Make, recorder: Any) -> None:
     run(make_trainer(supervised(steps=7), validate_every=3), recorder)
     assert sorted(recorder.of("val/psnr")) == [3, 6, 7]
-    assert [step for step, *_ in recorder.images] == [3, 6, 7]
-    assert all(name == "val" for _, name, _ in recorder.images)
+    shown = [(step, name) for step in (3, 6, 7) for name in ("val", "val-bands")]
+    assert [(step, name) for step, name, _ in recorder.images] == shown
+    assert sorted(recorder.of("diagnostics/colour_shift")) == [3, 6, 7]
     assert all(png.startswith(b"\x89PNG") for *_, png in recorder.images)
 
 
@@ -142,7 +143,7 @@ def test_it_keeps_the_first_of_the_best_weights(
     keep = {"best": {"metric": metric, "mode": mode}}
     trainer = make_trainer(supervised(steps=8, ema=0.9, keep=keep), told, validate_every=2)
     kept = run(trainer, recorder)
-    assert same(kept, told.shown[1])
+    assert same(kept, told.seen[1])
     assert trainer.standing.best_step == 4
 
 

@@ -5,43 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
-from trainings import CRITIC, adversarial, supervised
+from trainings import CRITIC, Draws, adversarial, ready, same, supervised, weights
 
-from superres.config import Experiment
-from superres.data.sampler import Batch
 from superres.losses import FeatureNetwork
 from superres.losses.adversarial import objective
 from superres.training.networks import Networks
-from superres.training.updates import Adversarial, Supervised, Update, make_update
-
-
-class Draws:
-    """Hands out batches of noise and counts them."""
-
-    def __init__(self) -> None:
-        self.random = torch.Generator().manual_seed(8)
-        self.drawn: list[Batch] = []
-
-    def __call__(self) -> Batch:
-        hr = torch.rand(4, 3, 16, 16, generator=self.random)
-        lr = torch.nn.functional.avg_pool2d(hr, 2)
-        self.drawn.append(Batch(lr, hr, torch.zeros(4, dtype=torch.int64)))
-        return self.drawn[-1]
-
-
-def ready(experiment: Experiment) -> tuple[Networks, Update]:
-    networks = Networks(experiment, "cpu", 1)
-    return networks, make_update(networks, experiment.phases[-1], None)
-
-
-def weights(network: nn.Module | None) -> dict[str, torch.Tensor]:
-    assert network is not None
-    return {name: value.detach().clone() for name, value in network.named_parameters()}
-
-
-def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return all(torch.equal(one[name], other[name]) for name in one)
+from superres.training.updates import Adversarial, Supervised, make_update
 
 
 def broken(networks: Networks, value: float) -> None:
@@ -243,6 +212,6 @@ def test_a_perceptual_term_compares_features() -> None:
     networks = Networks(experiment, "cpu", 1)
     features = FeatureNetwork(16)
     before = weights(features)
-    told = make_update(networks, experiment.phases[0], features)(Draws())
+    told = make_update(networks, experiment.phases[0], {"vgg19": features})(Draws())
     assert told["vgg19_22"] > 0
     assert same(before, weights(features))

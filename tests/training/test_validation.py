@@ -7,7 +7,6 @@ import pytest
 import torch
 from packs import pairs, picture, write_pack
 
-from superres.images import decode
 from superres.metrics import score
 from superres.models import Generator, build
 from superres.training.validation import EXACT, Validation
@@ -58,7 +57,7 @@ def test_no_validation_pictures_give_no_scores(tmp_path: Path) -> None:
     folder = write_pack(tmp_path, SCALE, {"train": pairs(SCALE, picture(40, 40))})
     validation = Validation(folder, SCALE, 8, "cpu")
     assert validation.scores(build("bicubic", scale=SCALE)) == {}
-    assert validation.strip(build("bicubic", scale=SCALE)) is None
+    assert validation.shown(build("bicubic", scale=SCALE)) == []
 
 
 def test_an_exact_picture_does_not_hide_the_others(tmp_path: Path) -> None:
@@ -72,17 +71,33 @@ def test_an_exact_picture_does_not_hide_the_others(tmp_path: Path) -> None:
     assert both["val/psnr"] == pytest.approx((one["val/psnr"] + EXACT) / 2)
 
 
-def test_the_strip_shows_nearest_bicubic_this_network_and_hr(pack: Path) -> None:
+def test_the_middle_of_each_picture_is_shown_in_four_ways(pack: Path) -> None:
     validation = Validation(pack, SCALE, 8, "cpu")
-    png = validation.strip(build("lanczos", scale=SCALE))
-    assert png is not None
-    strip = decode(png).pixels
-    assert strip.shape == (2 * 40, 4 * 40, 3)
+    shown = validation.shown(build("lanczos", scale=SCALE))
+    assert len(shown) == 2
     lr, hr = validation.pairs[0]
     top, left = 0, (lr.shape[1] - 20) // 2
-    hr_part = hr[2 * top : 2 * top + 40, 2 * left : 2 * left + 40]
     lr_part = lr[top : top + 20, left : left + 20]
-    shown = [strip[:40, 40 * place : 40 * place + 40] for place in range(4)]
-    for found, name in zip(shown, ("nearest", "bicubic", "lanczos"), strict=False):
+    for name, found in (
+        ("nearest", shown[0].nearest),
+        ("bicubic", shown[0].bicubic),
+        ("lanczos", shown[0].sr),
+    ):
         np.testing.assert_array_equal(found, upscaled(build(name, scale=SCALE), lr_part))
-    np.testing.assert_array_equal(shown[3], hr_part)
+    np.testing.assert_array_equal(shown[0].hr, hr[2 * top : 2 * top + 40, 2 * left : 2 * left + 40])
+
+
+def test_lpips_is_a_figure_where_its_network_is_given(pack: Path) -> None:
+    """Of whole RGB pictures as they are written, nothing shaved."""
+
+    class Distance(torch.nn.Module):
+        def forward(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+            return (sr - hr).abs().mean(dim=(1, 2, 3))
+
+    bicubic = build("bicubic", scale=SCALE)
+    validation = Validation(pack, SCALE, 8, "cpu", Distance())
+    expected = [
+        np.abs(upscaled(bicubic, lr).astype(float) - hr).mean() / 255 for lr, hr in validation.pairs
+    ]
+    assert validation.scores(bicubic)["val/lpips"] == pytest.approx(np.mean(expected), abs=1e-4)
+    assert "val/lpips" not in Validation(pack, SCALE, 8, "cpu").scores(bicubic)

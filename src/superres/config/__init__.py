@@ -1,21 +1,11 @@
 """What to run: params.yaml and experiments/*.yaml as frozen, fully checked values."""
 
-from superres.config.experiment import (
-    Adversarial,
-    Best,
-    EarlyStopping,
-    Experiment,
-    KeepBest,
-    OptimizerSpec,
-    Phase,
-    ScheduleSpec,
-    load_experiment,
-    resolve_budget,
-)
+from superres.config.experiment import Experiment, load_experiment, resolve_budget
 from superres.config.params import (
     DataParams,
     EvaluationParams,
     GateParams,
+    MetricName,
     Params,
     PerceptualParams,
     ServingParams,
@@ -23,6 +13,17 @@ from superres.config.params import (
     TrackingParams,
     TrainingParams,
     load_params,
+)
+from superres.config.phases import (
+    Adversarial,
+    Best,
+    EarlyStopping,
+    KeepBest,
+    OptimizerSpec,
+    Phase,
+    Ramp,
+    ScheduleSpec,
+    Watched,
 )
 
 __all__ = [
@@ -34,15 +35,18 @@ __all__ = [
     "Experiment",
     "GateParams",
     "KeepBest",
+    "MetricName",
     "OptimizerSpec",
     "Params",
     "PerceptualParams",
     "Phase",
+    "Ramp",
     "ScheduleSpec",
     "ServingParams",
     "Source",
     "TrackingParams",
     "TrainingParams",
+    "Watched",
     "load_experiment",
     "load_params",
     "resolve_budget",

@@ -5,88 +5,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from superres.config.params import Budget, NonNegative, Positive, Share
+from superres.config.params import Budget, NonNegative, Positive
+from superres.config.phases import (
+    EarlyStopping,
+    KeepBest,
+    OptimizerSpec,
+    Phase,
+    Rate,
+    ScheduleSpec,
+)
 from superres.config.schema import Frozen, parse, read_yaml
 from superres.errors import ConfigError
 
-Rate = Annotated[float, Field(gt=0, le=1)]
 Spec = dict[str, Any]  # {"name": ..., option: value, ...}; the constructor checks the options
-
-
-class OptimizerSpec(Frozen):
-    """The optimizer of one network."""
-
-    name: Literal["adam", "adamw"] = "adam"
-    learning_rate: Rate = 1e-4
-    betas: tuple[Share, Share] = (0.9, 0.999)
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-
-
-class ScheduleSpec(Frozen):
-    """The learning rate over the steps of the whole run."""
-
-    name: Literal["constant", "cosine", "multistep"] = "constant"
-    warmup: Share = 0.0  # share of all steps with a linearly rising rate
-    milestones: tuple[Share, ...] = ()  # multistep: shares of all steps
-    gamma: Rate = 0.5  # multistep: factor at each milestone
-    final: Share = 0.01  # cosine: factor at the end
-
-
-class Adversarial(Frozen):
-    """How generator and discriminator play in a phase."""
-
-    objective: Literal["bce", "minimax", "lsgan", "hinge"] = "bce"
-    d_steps: Positive = 1  # discriminator updates per generator update
-    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-
-
-class Phase(Frozen):
-    """A stretch of the run with fixed loss weights."""
-
-    steps: Positive
-    losses: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
-    adversarial: Adversarial | None = None
-    learning_rate: Rate | None = None  # None: the optimizer's
-
-    @model_validator(mode="after")
-    def _adversarial_is_whole(self) -> "Phase":
-        if ("adversarial" in self.losses) != (self.adversarial is not None):
-            raise ValueError(
-                "the loss 'adversarial' needs the section 'adversarial: {objective: ...}' "
-                "in the same phase, and the section needs the loss"
-            )
-        return self
-
-
-class Watched(Frozen):
-    """A validation metric, and whether more or less of it is better."""
-
-    metric: Literal["psnr", "ssim", "mse"] = "psnr"
-    mode: Literal["max", "min"] = "max"
-
-    @model_validator(mode="after")
-    def _mode_is_of_the_metric(self) -> "Watched":
-        wanted = "min" if self.metric == "mse" else "max"
-        if self.mode != wanted:
-            raise ValueError(f"metric '{self.metric}' needs mode '{wanted}'")
-        return self
-
-
-class Best(Watched):
-    """Keep the weights of the best validation."""
-
-
-class KeepBest(Frozen):
-    """`keep: {best: {metric: psnr, mode: max}}`."""
-
-    best: Best
-
-
-class EarlyStopping(Watched):
-    """End the run when a validation metric stops improving."""
-
-    patience: Positive = 5  # validations without improvement
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Demo(Frozen):
@@ -98,6 +29,7 @@ class Demo(Frozen):
     learning_rate: Rate | None = None
     model: dict[str, Any] = Field(default={})  # overriding options of the network
     discriminator: dict[str, Any] = Field(default={})
+    from_scratch: bool = False  # without `init`, whose weights are of the whole network
 
 
 class Experiment(Frozen):
@@ -105,8 +37,17 @@ class Experiment(Frozen):
 
     source: str  # the report or paper it comes from
     expected: str  # what the source measured, what to expect here
+    # features: `model` is a feature network (vgg19, vgg16, squeeze, alex; divisor) that learns
+    # `target` and becomes models/runs/<name>/features.safetensors, for perceptual.weights.
+    kind: Literal["generator", "features"] = "generator"
+    # features: what is told from a crop: its image, data set, folder of classes, or clip.
+    target: Literal["images", "sources", "folders", "clips"] | None = None
     model: Spec
     discriminator: Spec | None = None
+    # Weights to start from. Generators: a model folder, a trained experiment's name, champion.
+    # Features: torchvision, or a file or folder as in perceptual.weights.
+    init: str | None = None
+    init_discriminator: str | None = None  # runs/<experiment>, or a .safetensors file
     batch_size: Positive = 16
     hr_patch: Positive = 96  # HR pixels
     optimizer: OptimizerSpec = OptimizerSpec()
@@ -125,6 +66,10 @@ class Experiment(Frozen):
         for key, spec in (("model", self.model), ("discriminator", self.discriminator)):
             if spec is not None and not isinstance(spec.get("name"), str):
                 raise ValueError(f"'{key}' needs a 'name'")
+        self._watches_what_its_kind_has()
+        if self.kind == "features":
+            self._is_a_whole_feature_experiment()
+            return self
         scale = self.model.get("scale")
         if not isinstance(scale, int) or scale < 1:
             raise ValueError("'model' needs an integer 'scale' from 1")
@@ -132,14 +77,42 @@ class Experiment(Frozen):
             raise ValueError(
                 f"hr_patch {self.hr_patch} is not a multiple of the model's scale {scale}"
             )
+        if self.target is not None:
+            raise ValueError("'target' is for 'kind: features' only")
         if self.discriminator is None and any(phase.adversarial for phase in self.phases):
             raise ValueError("an adversarial phase needs a 'discriminator'")
+        if self.discriminator is None and self.init_discriminator is not None:
+            raise ValueError("'init_discriminator' needs a 'discriminator'")
         return self
+
+    def _is_a_whole_feature_experiment(self) -> None:
+        if self.target is None:
+            raise ValueError("'kind: features' needs a 'target': images, sources, folders or clips")
+        if self.discriminator is not None or self.init_discriminator is not None:
+            raise ValueError("'kind: features' has no discriminator")
+        named = {name for phase in self.phases for name in phase.losses}
+        if named != {"cross_entropy"}:
+            raise ValueError("'kind: features' has the one loss 'cross_entropy'")
+
+    def _watches_what_its_kind_has(self) -> None:
+        keep = self.keep.best if isinstance(self.keep, KeepBest) else None
+        for watched in (keep, self.early_stopping):
+            if watched is not None and (watched.metric == "accuracy") != (self.kind == "features"):
+                raise ValueError(
+                    f"metric '{watched.metric}' is not one of kind '{self.kind}': accuracy is "
+                    "of features, psnr, ssim, mse and lpips of generators"
+                )
 
     @property
     def steps(self) -> int:
-        """Generator updates of all phases."""
+        """Updates of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def watched(self) -> set[str]:
+        """Names of the validation metrics that decide something."""
+        keep = {self.keep.best.metric} if isinstance(self.keep, KeepBest) else set()
+        return keep | ({self.early_stopping.metric} if self.early_stopping else set())
 
 
 def load_experiment(name_or_path: str, root: Path = Path("experiments")) -> Experiment:
@@ -174,6 +147,8 @@ def resolve_budget(experiment: Experiment, budget: Budget) -> Experiment:
         changed["batch_size"] = demo.batch_size
     if demo.hr_patch is not None:
         changed["hr_patch"] = demo.hr_patch
+    if demo.from_scratch:
+        changed |= {"init": None, "init_discriminator": None}
     scaled = _scaled(experiment, demo.steps / experiment.steps)
     content = scaled.model_dump(exclude_unset=True) | changed
     if demo.learning_rate is not None:
@@ -185,8 +160,5 @@ def resolve_budget(experiment: Experiment, budget: Budget) -> Experiment:
 
 
 def _scaled(experiment: Experiment, fraction: float) -> Experiment:
-    phases = tuple(
-        phase.model_copy(update={"steps": max(1, round(phase.steps * fraction))})
-        for phase in experiment.phases
-    )
+    phases = tuple(phase.scaled(fraction) for phase in experiment.phases)
     return experiment.model_copy(update={"phases": phases})

@@ -1,5 +1,6 @@
 """params.yaml: what to run here."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from superres.errors import ConfigError
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+MetricName = Literal["lpips", "niqe", "consistency", "checkerboard", "temporal"]
 Budget = Literal["demo", "full"] | Annotated[float, Field(gt=0, le=1)]
 
 
@@ -19,12 +21,32 @@ class Source(Frozen):
     """One data set: a name of the catalog, or a local folder or video under a name of your own."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-    kind: Literal["images", "video"] | None = None  # None: what the catalog says
+    # None: what the catalog says; frames: pictures, every folder a clip and its files the frames
+    kind: Literal["images", "frames", "video"] | None = None
     path: str | None = None  # folder or file; None: the catalog's own
+    lr: str | None = None  # real pairs: the folder of the LR pictures, named as those in `path`
     split: Literal["auto", "train", "val", "test"] = "auto"
     every: Positive = 1  # videos: keep every n-th frame
     first: NonNegative = 0  # videos: frames to skip at the start
     max_frames: Positive | None = None  # videos: stop after so many kept frames
+    # Videos: keep only runs of so many frames inside one scene, each a clip of its own (7:
+    # septuplets); they begin `clip_stride` kept frames apart, None: one after another.
+    clip_length: Annotated[int, Field(ge=2)] | None = None
+    clip_stride: Positive | None = None
+
+    @model_validator(mode="after")
+    def _clips_do_not_overlap(self) -> "Source":
+        if self.clip_stride is not None and self.clip_stride < (self.clip_length or math.inf):
+            raise ValueError("clip_stride must be at least clip_length, which it needs")
+        if self.max_frames is not None and self.max_frames < (self.clip_length or 1):
+            raise ValueError("max_frames must be at least clip_length: only whole clips are kept")
+        return self
+
+    @model_validator(mode="after")
+    def _lr_has_an_hr(self) -> "Source":
+        if self.lr is not None and self.path is None:
+            raise ValueError("lr is the other side of `path`, which is missing")
+        return self
 
 
 class DataParams(Frozen):
@@ -38,9 +60,19 @@ class DataParams(Frozen):
     # None: kernel and border. Else steps as [{name: blur, sigma: 1.6}, {name: subsample}], or the
     # name of a preset: bicubic, r1, bd, real-world. Random steps follow `seed`.
     degradation: tuple[dict[str, Any], ...] | str | None = None
+    # Training makes the LR of every crop anew with `degradation`, on its device; the packs hold
+    # one LR of each picture all the same, with which val and test are measured.
+    on_the_fly: bool = False
+    max_shift: Annotated[float, Field(gt=0)] = 0.5  # HR pixels; a real pair further off is bad
     shard_bytes: Positive = 1 << 30  # HR pixels in one file; a picture is never divided
     # Threads, 0: one per core, at most 8; "processes", "dask", or a Dask scheduler's address.
     workers: NonNegative | str = 0
+
+    @model_validator(mode="after")
+    def _on_the_fly_needs_a_chain(self) -> "DataParams":
+        if self.on_the_fly and self.degradation is None:
+            raise ValueError("on_the_fly needs a `degradation`: steps, or bicubic, bd, real-world")
+        return self
 
     @field_validator("sources")
     @classmethod
@@ -59,6 +91,16 @@ class TrainingParams(Frozen):
     log_every: Positive = 20  # steps
     validate_every: Positive = 100  # steps
     state_every: Positive = 50  # steps between resumable states
+    keep_states: Positive = 3  # the newest so many states stay; a damaged one is passed over
+    # Arithmetic of forward and backward passes; weights, losses and optimizers stay fp32.
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    fp32_networks: tuple[Literal["generator", "discriminator", "features"], ...] = ()
+    parts: Positive = 1  # a batch goes through in so many parts; doubled when memory runs out
+    checkpoint_activations: bool = False  # blocks are computed twice: less memory, more time
+    compile: Literal["off", "default", "graphs"] = "off"  # torch.compile; graphs: CUDA graphs
+    fused: bool | Literal["auto"] = "auto"  # optimizer in one kernel; auto: on a GPU
+    prefetch: NonNegative = 0  # batches cut ahead by a thread
+    read_every: NonNegative = 0  # steps between looks at losses; 0: 1 on a CPU, 10 on a GPU
     validation_images: Positive = 8
 
 
@@ -81,16 +123,32 @@ class EvaluationParams(Frozen):
     """The protocol of every figure in the report."""
 
     shave: NonNegative | None = None  # HR pixels cut from each border; None: the scale
+    # uint8: SR as its file would be; luma: that and whole levels of luma; none: neither
+    rounding: Literal["uint8", "luma", "none"] = "uint8"
+    self_ensemble: bool = False  # the mean of eight turned and mirrored results, at 8x the time
+    sets: tuple[str, ...] = ()  # beside the pack's test split: set5, set14, bsd100, urban100, vid4
+    # Beside PSNR and SSIM; lpips is left out with a note where its weights are not.
+    metrics: tuple[MetricName, ...] = ("lpips", "niqe", "consistency", "checkerboard", "temporal")
+    lpips: Literal["squeeze", "alex", "vgg"] = "squeeze"  # the network of that distance
     repeats: Positive = 3  # timed runs per model
 
 
 class GateParams(Frozen):
     """What a challenger must show before it is served."""
 
-    min_gain_over_bicubic: float = 0.1  # dB PSNR, on every test set
-    min_gain_over_champion: Annotated[float, Field(ge=0)] = 0.02  # dB PSNR, mean
+    # auto: LPIPS for networks trained with a discriminator, where its weights are; else PSNR-Y.
+    metric: Literal["auto", "psnr_y", "lpips"] = "auto"
+    min_gain_over_bicubic: float = 0.1  # dB PSNR-Y, on every test set
+    min_gain_over_champion: Annotated[float, Field(ge=0)] = 0.02  # dB PSNR-Y, mean over the sets
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95  # of the interval of that gain
+    min_lpips_gain_over_bicubic: float = 0.01  # on every test set; adversarial networks
+    min_lpips_gain_over_champion: Annotated[float, Field(ge=0)] = 0.002
+    psnr_floor: Annotated[float, Field(ge=0)] = 1.0  # dB an adversarial network may lose to bicubic
+    max_flicker_ratio_to_bicubic: Annotated[float, Field(gt=0)] = 1.0  # video networks
     max_ms_ratio_to_bicubic: Annotated[float, Field(gt=0)] = 2000.0  # time budget
+    max_memory_mib: Positive = 4096  # at the peak, for one picture of 480x270
     max_parameters: Positive = 5_000_000
+    max_size_mib: Annotated[float, Field(gt=0)] = 100.0  # weights, exported form and card
     max_colour_shift: Annotated[float, Field(gt=0)] = 4.0  # grey levels, worst image
 
 

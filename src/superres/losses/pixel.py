@@ -1,7 +1,11 @@
-"""Distances between pixels."""
+"""Distances between pixels, and between their Fourier transforms."""
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
+
+from superres.colour import LUMA
 
 
 class Charbonnier(nn.Module):
@@ -16,8 +20,63 @@ class Charbonnier(nn.Module):
         return ((sr - hr).square() + self.epsilon**2).sqrt().mean()
 
 
-PIXEL_LOSSES: dict[str, type[nn.Module]] = {
+class LumaDistance(nn.Module):
+    """Mean absolute or squared difference of BT.601 luma, white being 1: what tables measure."""
+
+    def __init__(self, power: int) -> None:
+        super().__init__()
+        weights = torch.tensor(LUMA) / sum(LUMA)
+        self.register_buffer("weights", weights.view(1, 3, 1, 1), persistent=False)
+        self.power = power
+
+    weights: torch.Tensor
+
+    def forward(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+        """Compare images `(N, 3, H, W)`."""
+        difference = ((sr - hr) * self.weights).sum(dim=1)
+        return (difference.abs() if self.power == 1 else difference.square()).mean()
+
+
+class TotalVariation(nn.Module):
+    """How rough the output is, whatever HR is: a penalty, 0 for flat images only.
+
+    Mean absolute difference of horizontal neighbours plus that of vertical ones (the anisotropic
+    form of Rudin et al., 1992).
+    """
+
+    def forward(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+        """Judge `sr (N, 3, H, W)`; `hr` is not looked at."""
+        return _mean_step(sr, 2) + _mean_step(sr, 3)
+
+
+def _mean_step(image: torch.Tensor, axis: int) -> torch.Tensor:
+    steps = image.diff(dim=axis).abs()
+    return steps.sum() / max(1, steps.numel())
+
+
+class Frequency(nn.Module):
+    """Mean absolute value of the difference of 2-D Fourier transforms (as Cho et al., 2021).
+
+    The transform is orthonormal: values are of the size of pixel values, and every frequency
+    counts as one pixel does. L1 keeps the weak high frequencies from drowning in the strong low
+    ones, as they do in MSE (which is the same in both domains, by Parseval).
+    """
+
+    def forward(self, sr: torch.Tensor, hr: torch.Tensor) -> torch.Tensor:
+        """Compare images `(N, 3, H, W)`; half precision is transformed in float32."""
+        difference = sr - hr
+        if difference.dtype in (torch.float16, torch.bfloat16):
+            difference = difference.float()
+        spectrum: torch.Tensor = torch.fft.fft2(difference, norm="ortho")
+        return spectrum.abs().mean()
+
+
+PIXEL_LOSSES: dict[str, Callable[[], nn.Module]] = {
     "mse": nn.MSELoss,
     "l1": nn.L1Loss,
     "charbonnier": Charbonnier,
+    "luma_l1": lambda: LumaDistance(1),
+    "luma_mse": lambda: LumaDistance(2),
+    "tv": TotalVariation,
+    "frequency": Frequency,
 }

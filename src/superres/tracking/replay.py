@@ -18,6 +18,7 @@ KEYS = {  # what an entry must have beside kind and time
     "start": ("name", "params", "tags"),
     "metrics": ("step", "values"),
     "image": ("step", "name", "file"),
+    "tag": ("step", "name", "value"),
     "finish": ("status", "model"),
 }
 
@@ -113,6 +114,8 @@ def _replay(journal: Journal, run: Run) -> None:
         if entry["kind"] == "metrics"
     )
     for entry in journal.entries:
+        if entry["kind"] == "tag":
+            run.tag(entry["name"], entry["value"])
         picture = journal.folder / entry["file"] if entry["kind"] == "image" else None
         if picture is not None and picture.is_file():
             png = picture.read_bytes()

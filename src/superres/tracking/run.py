@@ -38,6 +38,14 @@ class Still:
     png: bytes
 
 
+@dataclass(frozen=True)
+class Label:
+    """Something found on the way, as a tag of the run."""
+
+    name: str
+    value: str
+
+
 class Run:
     """A run that can be written to; every method speaks to the store and may fail."""
 
@@ -73,6 +81,9 @@ class Run:
         changed = {key for key, value in params.items() if known.get(key, value) != value}
         labels = {_key(key): _value(value) for key, value in tags.items()}
         labels |= {f"resumed.{key}": params[key] for key in changed}
+        report = re.match(r"R\d\b", labels.get("source", ""))
+        if report:
+            labels["report"] = report[0]  # which of the five reports: a column to filter by
         if "git_commit" in labels:
             labels["mlflow.source.git.commit"] = labels["git_commit"]  # what MLflow's page shows
         new = [Param(key, value) for key, value in params.items() if key not in known]
@@ -117,7 +128,7 @@ class Run:
 
     def tag(self, key: str, value: str) -> None:
         """Write one tag."""
-        self._client.set_tag(self.run_id, key, value)
+        self._client.set_tag(self.run_id, _key(key), _value(value))
 
     def tags(self) -> dict[str, str]:
         """Return the run's tags."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from superres.atomic import write_text
 from superres.errors import ConfigError
 from superres.tracking.machine import Machine
-from superres.tracking.run import Point, Run, Still
+from superres.tracking.run import Label, Point, Run, Still
 from superres.tracking.spool import Spool
 from superres.tracking.store import Settings, brief, connect
 
@@ -55,7 +55,7 @@ class MlflowTracker:
         self._patience_seconds = patience_seconds
         self._sample_seconds = sample_seconds
         self._recorder: Recorder | None = None
-        self._spool: Spool[Point | Still] | None = None
+        self._spool: Spool[Point | Still | Label] | None = None
         self._folder = Path()
 
     @property
@@ -85,6 +85,11 @@ class MlflowTracker:
         """Queue a picture."""
         if self._spool:
             self._spool.put(Still(time.time(), step, name, png))
+
+    def tag(self, step: int, name: str, value: str) -> None:
+        """Queue a label."""
+        if self._spool:
+            self._spool.put(Label(name, value))
 
     def finish(self, status: "Status", model_folder: Path | None) -> None:
         """Write what is queued, the model folder and the status, within the time allowed."""
@@ -134,8 +139,8 @@ class Recorder:
         self._machine = Machine()
         self.run = run
 
-    def write(self, events: Sequence[Point | Still]) -> None:
-        """Write the figures as one batch, then the pictures."""
+    def write(self, events: Sequence[Point | Still | Label]) -> None:
+        """Write the figures as one batch, then pictures and labels."""
         assert self.run is not None
         assert self._machine is not None
         points = [event for event in events if isinstance(event, Point)]
@@ -149,6 +154,8 @@ class Recorder:
         for event in events:
             if isinstance(event, Still):
                 self.run.still(event)
+            elif isinstance(event, Label):
+                self.run.tag(event.name, event.value)
 
     def close(self) -> None:
         """Write the time spent, the model folder and how it ended."""

@@ -17,10 +17,7 @@ def training_card(facts: dict[str, Any]) -> str:
         "",
         "## Intended use",
         "",
-        f"Pictures made smaller by {degradation['scale']} with an antialiased "
-        f"{degradation['kernel']} kernel (MATLAB's imresize, {degradation['border']} border). "
-        "Noise, blur or JPEG damage in the input were not seen in training and are kept or "
-        "amplified.",
+        _use(degradation, facts.get("lr_made_by", [])),
         "",
         "## Training",
         "",
@@ -28,7 +25,8 @@ def training_card(facts: dict[str, Any]) -> str:
         f"{facts['training_seconds']} s, seed {facts['seed']}.",
         f"- Data: {', '.join(data['sets'])}: {data['images']} pictures, {data['pixels']:,} pixels. "
         f"Licence: {'; '.join(data['licences'])}.",
-        f"- Perceptual features: {facts['perceptual_weights']}.",
+        f"- Perceptual features: {facts['perceptual_weights']}. "
+        f"Weights begun from: {facts.get('init', 'none')}.",
         f"- Validation (luma, {degradation['scale']} pixels shaved): {scores or 'none'}.",
         "",
         "## Lineage",
@@ -39,3 +37,22 @@ def training_card(facts: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _use(degradation: dict[str, Any], ways: list[str]) -> str:
+    """Say what the network was trained to undo, as the manifest describes it."""
+    scale, kernel, border = (degradation[name] for name in ("scale", "kernel", "border"))
+    if ways in ([], [f"x{scale} {kernel} {border}"]):
+        return (
+            f"Pictures made smaller by {scale} with an antialiased {kernel} kernel (MATLAB's "
+            f"imresize, {border} border). Noise, blur or JPEG damage in the input were not seen in "
+            "training and are kept or amplified."
+        )
+    told = "; or ".join(
+        f"by a camera or others, as real pairs (`{way}`)" if way.startswith("given") else f"`{way}`"
+        for way in ways
+    )
+    return (
+        f"Pictures made smaller by {scale} as in training: {told}. Damage of other kinds was not "
+        "seen and is kept or amplified."
+    )

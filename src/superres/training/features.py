@@ -1,4 +1,4 @@
-"""Where the feature network of a perceptual loss comes from.
+"""Where the feature networks of perceptual losses come from.
 
 In this order: a local file, torchvision's cache or download, or a network trained here on the
 data at hand. The last is said loudly, in the log, in the run's tags and in the model card: its
@@ -8,91 +8,138 @@ figures are not comparable with those of ImageNet features.
 import logging
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from superres.data.sampler import Sampler
 from superres.errors import ConfigError, ModelError
-from superres.losses.perceptual import PERCEPTUAL_LAYERS, FeatureNetwork
+from superres.losses import FeatureNetwork, Features
+from superres.losses.feature_network import LAYERS
+from superres.losses.lpips import BACKBONES, LPIPS_NETS, load_lpips
+from superres.losses.weights import fill, find_weights, load_features, shared_weights
 
 log = logging.getLogger(__name__)
 
 TRAINED_HERE = "trained-here (slim VGG19, which photograph is this crop from)"
 DIVISOR = 8  # of VGG19's widths, when trained here
 STEPS, BATCH, RATE = 100, 8, 1e-3
+# torchvision's names of the weights of each network.
+TORCHVISION = {
+    "vgg19": "VGG19_Weights",
+    "vgg16": "VGG16_Weights",
+    "squeeze": "SqueezeNet1_1_Weights",
+    "alex": "AlexNet_Weights",
+}
+NO_DOWNLOAD = (OSError, HTTPException, ImportError, RuntimeError)
 
 
-def feature_network(weights: str, sampler: Sampler, kept: Path, seed: int) -> FeatureNetwork:
-    """Return the VGG19 features that `weights` asks for: auto | torchvision | here | a file.
+def feature_networks(
+    weights: str, nets: list[str], sampler: Sampler, kept: Path, seed: int
+) -> Features:
+    """Return the networks that `losses.feature_nets` names; each says its `origin`."""
+    found: dict[str, nn.Module] = {}
+    for net in nets:
+        named, _, inside = net.partition("_")
+        if named == "lpips":
+            found[net] = lpips_network(weights, inside).to(sampler.device)
+        else:
+            file = kept if net == "vgg19" else kept.with_stem(f"{kept.stem}-{net}")
+            found[net] = feature_network(weights, sampler, file, seed, net)
+    return found
+
+
+def feature_network(
+    weights: str, sampler: Sampler, kept: Path, seed: int, net: str = "vgg19"
+) -> FeatureNetwork:
+    """Return the features of `net` that `weights` asks for: auto | torchvision | here | a path.
 
     A network trained here is kept at `kept`, so that a resumed run goes on with the same one.
     """
     device = sampler.device
     if weights not in ("auto", "torchvision", "here"):
-        return _from_file(Path(weights)).to(device)
+        return from_path(Path(weights), net).to(device)
     if weights == "here" or (weights == "auto" and kept.is_file()):
-        return _trained_here(sampler, kept, seed).to(device)
+        return _trained_here(sampler, kept, seed, net).to(device)
     try:
-        return _from_torchvision().to(device)
-    except (OSError, HTTPException, ImportError, RuntimeError) as error:
+        return from_torchvision(net).to(device)
+    except NO_DOWNLOAD as error:
         if weights == "torchvision":
             raise ModelError(
-                f"VGG19 weights cannot be had from torchvision ({error}). Give a file in "
+                f"{net.upper()} weights cannot be had from torchvision ({error}). Give a file in "
                 "params.yaml (perceptual.weights) or 'auto'."
             ) from None
+        if not net.startswith("vgg"):
+            return _from_shared(net, error).to(device)
         log.warning(
-            "NO IMAGENET WEIGHTS: VGG19 could not be downloaded (%s). The perceptual loss uses "
+            "NO IMAGENET WEIGHTS: %s could not be downloaded (%s). The perceptual loss uses "
             "a small feature network trained here on the data at hand. Give a file in "
             "params.yaml (perceptual.weights) for figures comparable with the papers'.",
+            net.upper(),
             error,
         )
-    return _trained_here(sampler, kept, seed).to(device)
+    return _trained_here(sampler, kept, seed, net).to(device)
 
 
-def _from_torchvision() -> FeatureNetwork:
-    from torchvision.models import VGG19_Weights
+def from_torchvision(net: str) -> FeatureNetwork:
+    """Return `net` with ImageNet's weights, from torchvision's cache or its download."""
+    from torchvision import models
 
-    chosen = VGG19_Weights.IMAGENET1K_V1
+    chosen = getattr(models, TORCHVISION[net]).IMAGENET1K_V1
     state = chosen.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    return _filled(dict(state), "imagenet (torchvision)")
+    return fill(dict(state), net, "imagenet (torchvision)")
 
 
-def _from_file(path: Path) -> FeatureNetwork:
-    if not path.is_file():
+def from_path(path: Path, net: str) -> FeatureNetwork:
+    """Return `net` from a file, or from a folder with a file of its name."""
+    file = find_weights(path, net)
+    if file is None:
         raise ConfigError(
-            f"perceptual.weights: no file {path}. Accepted: auto, torchvision, here, or a "
-            ".safetensors or .pth file of VGG19's weights under torchvision's names."
+            f"perceptual.weights: no {'weights of ' + net + ' in' if path.is_dir() else 'file'} "
+            f"{path}. Accepted: auto, torchvision, here, a .safetensors, .pth or .npz file of "
+            f"{net}'s weights under torchvision's names, or a folder with such files."
         )
+    return load_features(file, net)
+
+
+def _from_shared(net: str, error: Exception) -> FeatureNetwork:
+    """Return a network that cannot be trained here: these are compared as they are."""
+    file = find_weights(shared_weights(), net)
+    if file is None:
+        raise ModelError(
+            f"{net} weights cannot be had from torchvision ({error}) and {shared_weights()} has "
+            "none. Give a file in params.yaml (perceptual.weights)."
+        )
+    return load_features(file, net)
+
+
+def lpips_network(weights: str, inside: str = "squeeze") -> nn.Module:
+    """Return LPIPS on a network (squeeze, alex, vgg), its weights as `perceptual.weights` says."""
+    net = next(one for one in LPIPS_NETS if one == inside)
+    if weights not in ("auto", "torchvision", "here"):
+        return load_lpips(net, Path(weights))
     try:
-        if path.suffix == ".safetensors":
-            state: dict[str, Any] = load_file(str(path))
-        else:
-            state = dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # every reader fails in its own way; all mean: not such a file
-        raise ModelError(f"{path}: not a weights file ({error}).") from None
-    return _filled(state, f"file ({path.name})")
+        return load_lpips(net)
+    except ModelError as missing:
+        try:
+            from_torchvision(BACKBONES[net])  # fills the cache that is looked at next
+        except NO_DOWNLOAD as error:
+            raise ModelError(f"{missing} Download: {error}") from None
+    return load_lpips(net)
 
 
-def _filled(state: dict[str, Any], origin: str) -> FeatureNetwork:
-    wanted = {name: value for name, value in state.items() if name.startswith("features.")}
-    try:
-        filters = len(wanted["features.0.weight"])  # 64, fewer in a network trained here
-        network = FeatureNetwork(max(1, 64 // filters), origin)
-        network.load_state_dict(wanted)
-    except (LookupError, ArithmeticError, TypeError, RuntimeError) as error:
-        raise ModelError(f"VGG19 weights from {origin} do not fit: {error!r}") from None
-    return network
-
-
-def _trained_here(sampler: Sampler, kept: Path, seed: int) -> FeatureNetwork:
+def _trained_here(sampler: Sampler, kept: Path, seed: int, net: str) -> FeatureNetwork:
+    if not net.startswith("vgg"):
+        raise ModelError(
+            f"perceptual.weights 'here' trains VGG networks; for {net} give a file or 'auto'."
+        )
+    origin = TRAINED_HERE.replace("VGG19", net.upper())
     if kept.is_file():
-        network = _from_file(kept)
-        network.origin = TRAINED_HERE
+        network = load_features(kept, net)
+        network.origin = origin
         return network
-    network = _train(sampler, seed)
+    network = _train(sampler, seed, net, origin)
     kept.parent.mkdir(parents=True, exist_ok=True)
     staging = kept.with_suffix(".partial")
     save_file(network.state_dict(), str(staging))
@@ -100,21 +147,18 @@ def _trained_here(sampler: Sampler, kept: Path, seed: int) -> FeatureNetwork:
     return network
 
 
-def _train(sampler: Sampler, seed: int) -> FeatureNetwork:
+def _train(sampler: Sampler, seed: int, net: str, origin: str) -> FeatureNetwork:
     """Learn to tell from which photograph a crop is (Dosovitskiy et al., 2014)."""
     torch.manual_seed(seed)
-    network = FeatureNetwork(DIVISOR, TRAINED_HERE)
-    for module in network.features:
-        if isinstance(module, nn.Conv2d) and module.bias is not None:
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)
+    network = FeatureNetwork(DIVISOR, origin, net=net)
+    start_widely(network)
     widest = 512 // DIVISOR
     judge = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widest, sampler.images))
     network.to(sampler.device)
     judge.to(sampler.device)
     learned = [*network.parameters(), *judge.parameters()]
     optimizer = torch.optim.Adam(learned, lr=RATE)
-    state, last = sampler.state(), max(PERCEPTUAL_LAYERS.values())
+    state, last = sampler.state(), max(LAYERS[net].values())
     for step in range(STEPS):
         batch = sampler.batch(BATCH)
         told = judge(network(batch.hr, last))
@@ -127,3 +171,11 @@ def _train(sampler: Sampler, seed: int) -> FeatureNetwork:
             log.info("feature network: step %d, %.0f %% right", step + 1, 100 * right)
     sampler.restore(state)  # the run draws the same batches whoever made the features
     return network
+
+
+def start_widely(network: FeatureNetwork) -> None:
+    """Draw first weights that keep the size of features through many ReLUs (He et al., 2015)."""
+    for module in network.features.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is not None:
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)

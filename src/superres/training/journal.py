@@ -45,6 +45,9 @@ class Tracker(Protocol):
     def image(self, step: int, name: str, png: bytes) -> None:
         """Record a picture."""
 
+    def tag(self, step: int, name: str, value: str) -> None:
+        """Label the run with something found on the way."""
+
     def finish(self, status: Status, model_folder: Path | None) -> None:
         """End the run."""
 
@@ -62,6 +65,9 @@ class NullTracker:
 
     def image(self, step: int, name: str, png: bytes) -> None:
         """Ignore the picture."""
+
+    def tag(self, step: int, name: str, value: str) -> None:
+        """Ignore the label."""
 
     def finish(self, status: Status, model_folder: Path | None) -> None:
         """Ignore the end."""
@@ -95,6 +101,10 @@ class JsonlTracker:
         file.write_bytes(png)
         relative = file.relative_to(self.folder).as_posix()
         self._write("image", step=step, name=name, file=relative)
+
+    def tag(self, step: int, name: str, value: str) -> None:
+        """Append a label."""
+        self._write("tag", step=step, name=name, value=value)
 
     def finish(self, status: Status, model_folder: Path | None) -> None:
         """Append how the run ended; the model's path is relative to the run folder."""
@@ -136,6 +146,11 @@ class Trackers:
         """Record a picture everywhere."""
         for tracker in self.trackers:
             tracker.image(step, name, png)
+
+    def tag(self, step: int, name: str, value: str) -> None:
+        """Label the run everywhere."""
+        for tracker in self.trackers:
+            tracker.tag(step, name, value)
 
     def finish(self, status: Status, model_folder: Path | None) -> None:
         """End the run everywhere."""

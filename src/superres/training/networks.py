@@ -7,17 +7,20 @@ import torch
 from torch import nn
 
 from superres.config import Experiment, OptimizerSpec, Phase
-from superres.models import Generator, build, build_discriminator
+from superres.models import build, build_discriminator
 from superres.training.plan import rate_factor
 
 
 class Networks:
     """Generator, discriminator when there is one, their optimizers, and the generator's EMA."""
 
-    def __init__(self, experiment: Experiment, device: str, seed: int) -> None:
+    def __init__(
+        self, experiment: Experiment, device: str, seed: int, network: nn.Module | None = None
+    ) -> None:
+        """`network`: learns in place of the generator that the experiment names."""
         torch.manual_seed(seed)
         self.experiment = experiment
-        self.generator: Generator = build(**experiment.model)
+        self.generator = network or build(**experiment.model)
         self.generator.to(device).to(memory_format=torch.channels_last)
         self.discriminator: nn.Module | None = None
         if experiment.discriminator is not None:
@@ -32,7 +35,7 @@ class Networks:
         self.averaged = 0  # updates in the EMA
 
     @property
-    def scored(self) -> Generator:
+    def scored(self) -> nn.Module:
         """Return the generator that is validated and kept: the EMA where there is one."""
         return self.generator if self.ema is None else self.ema
 

@@ -12,12 +12,14 @@ from superres.config import Experiment, Params, resolve_budget
 from superres.data.manifest import REBUILD, data_hash, read_pack
 from superres.data.sampler import Sampler
 from superres.errors import ConfigError, DataError
-from superres.losses import FeatureNetwork, needs_features
+from superres.losses import Features, feature_nets
 from superres.models import build
+from superres.training import feature_run
 from superres.training.card import training_card
-from superres.training.features import feature_network
+from superres.training.features import feature_networks, lpips_network
 from superres.training.journal import ProgressFile, RunInfo, Tracker
 from superres.training.lineage import Job, digest, flatten, git_commit, provenance, weights_digest
+from superres.training.starting import keep_discriminator, start_from
 from superres.training.trainer import Setting, Trainer, Weights
 from superres.training.validation import Validation
 
@@ -74,8 +76,11 @@ def train(
     job = Job(name, experiment, params, place.pack, _key(name, experiment, params, place.pack))
     if params.training.threads:
         torch.set_num_threads(params.training.threads)
+    of_features = experiment.kind == "features"
     trainer = _trainer(job, place)
     resumed = trainer.resume()
+    if not resumed and not of_features:
+        trainer.standing.init = start_from(trainer.networks, experiment, place.runs)
     features = _features(job, trainer.sampler, place.runs / name / "features.safetensors")
     run = _run_info(job, trainer, features, place)
     tracker.start(run)
@@ -89,7 +94,9 @@ def train(
             progress,
             lambda step, latest: on_step(step, experiment.steps, latest),
         )
-        result = _keep(job, trainer, weights, place, (run, tracker.run_id), resumed)
+        keep = feature_run.keep if of_features else _keep
+        folder, metrics = keep(job, trainer, weights, place.models / name, (run, tracker.run_id))
+        keep_discriminator(trainer.networks, run.folder)
     except KeyboardInterrupt:
         tracker.finish("KILLED", None)
         raise
@@ -97,12 +104,22 @@ def train(
         progress.end("failed")
         tracker.finish("FAILED", None)
         raise
+    steps, seconds = trainer.standing.step, trainer.standing.seconds
+    result = Result(folder, steps, seconds, metrics, weights_digest(weights), resumed)
     _end(trainer, progress, tracker, result)
     return result
 
 
 def _require_one_scale(name: str, experiment: Experiment, params: Params, pack: Path) -> None:
-    scale, packed = experiment.model["scale"], read_pack(pack)["scale"]
+    packed = read_pack(pack)["scale"]
+    if experiment.kind == "features":
+        if experiment.hr_patch % packed:
+            raise ConfigError(
+                f"experiment '{name}': hr_patch {experiment.hr_patch} is not a multiple of the "
+                f"scale {packed} of {pack}"
+            )
+        return
+    scale = experiment.model["scale"]
     if scale != params.scale:
         raise ConfigError(
             f"experiment '{name}' is for scale {scale}, params.yaml says {params.scale}: change "
@@ -129,27 +146,35 @@ def _key(name: str, experiment: Experiment, params: Params, pack: Path) -> str:
 def _trainer(job: Job, place: Place) -> Trainer:
     params, experiment = job.params, job.experiment
     device = choose_device(params.training.device)
-    state = place.runs / job.name / "state.pt"
+    if experiment.kind == "features":
+        return feature_run.trainer(job, _setting(job, place))
     sampler = Sampler(
         place.pack, "train", hr_patch=experiment.hr_patch, seed=params.seed, device=device
     )
-    validation = Validation(place.pack, params.scale, params.training.validation_images, device)
-    setting = Setting(params.training, params.seed, device, state, job.key)
-    return Trainer(experiment, sampler, validation, setting)
+    lpips = lpips_network(params.perceptual.weights) if "lpips" in experiment.watched else None
+    images = params.training.validation_images
+    validation = Validation(place.pack, params.scale, images, device, lpips)
+    return Trainer(experiment, sampler, validation, _setting(job, place))
 
 
-def _features(job: Job, sampler: Sampler, kept: Path) -> FeatureNetwork | None:
-    names = [name for phase in job.experiment.phases for name in phase.losses]
-    if not needs_features(names):
+def _setting(job: Job, place: Place) -> Setting:
+    params, state = job.params, place.runs / job.name / "state.pt"
+    device = choose_device(params.training.device)
+    return Setting(params.training, params.seed, device, state, job.key)
+
+
+def _features(job: Job, sampler: Sampler, kept: Path) -> Features | None:
+    nets = feature_nets(name for phase in job.experiment.phases for name in phase.losses)
+    if not nets:
         return None
     kept = kept.with_stem(f"features-{job.key}")
     random = torch.get_rng_state()  # the run draws the same numbers whoever made the features
-    network = feature_network(job.params.perceptual.weights, sampler, kept, job.params.seed)
+    found = feature_networks(job.params.perceptual.weights, nets, sampler, kept, job.params.seed)
     torch.set_rng_state(random)
-    return network
+    return found
 
 
-def _run_info(job: Job, trainer: Trainer, features: FeatureNetwork | None, place: Place) -> RunInfo:
+def _run_info(job: Job, trainer: Trainer, features: Features | None, place: Place) -> RunInfo:
     tags = {
         "experiment": job.name,
         "source": job.experiment.source,
@@ -157,7 +182,8 @@ def _run_info(job: Job, trainer: Trainer, features: FeatureNetwork | None, place
         "git_commit": git_commit(),
         "data_sha256": data_hash(job.pack),
         "config": job.key,
-        "perceptual_weights": features.origin if features else "none",
+        "perceptual_weights": _origins(features or {}),
+        "init": trainer.standing.init,
     }
     plain = job.experiment.model_dump(mode="json", exclude={"demo", "source", "expected"})
     extra = {"seed": str(job.params.seed), "device": trainer.setting.device}
@@ -165,25 +191,27 @@ def _run_info(job: Job, trainer: Trainer, features: FeatureNetwork | None, place
     return RunInfo(job.name, flatten(plain) | extra, tags, place.runs / job.name, step > 0, step)
 
 
+def _origins(features: Features) -> str:
+    """Say whose features a perceptual loss compares."""
+    told = {net: str(vars(network)["origin"]) for net, network in features.items()}
+    if len(told) == 1:
+        return next(iter(told.values()))
+    return "; ".join(f"{net}: {origin}" for net, origin in told.items()) or "none"
+
+
 def _keep(
-    job: Job,
-    trainer: Trainer,
-    weights: Weights,
-    place: Place,
-    run: tuple[RunInfo, str | None],
-    resumed: bool,
-) -> Result:
+    job: Job, trainer: Trainer, weights: Weights, folder: Path, run: tuple[RunInfo, str | None]
+) -> tuple[Path, dict[str, float]]:
+    """Write the model folder; return it with its figures."""
     generator = build(**job.experiment.model)
     generator.load_state_dict(weights)
-    images = job.params.training.validation_images
-    metrics = Validation(place.pack, job.params.scale, images, "cpu").scores(generator)
+    validation, images = trainer.validation, job.params.training.validation_images
+    lpips = validation.lpips if isinstance(validation, Validation) else None
+    metrics = Validation(job.pack, job.params.scale, images, "cpu", lpips).scores(generator)
     facts = provenance(job, generator, metrics, run)
     facts["training_seconds"] = round(trainer.standing.seconds, 1)
     facts["steps"] = trainer.standing.step
-    folder = save_model(place.models / job.name, generator, facts, training_card(facts))
-    standing = trainer.standing
-    digested = weights_digest(weights)
-    return Result(folder, standing.step, standing.seconds, metrics, digested, resumed)
+    return save_model(folder, generator, facts, training_card(facts)), metrics
 
 
 def _end(trainer: Trainer, progress: ProgressFile, tracker: Tracker, result: Result) -> None:

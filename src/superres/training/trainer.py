@@ -7,24 +7,36 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from superres.checkpoint import load_state, save_state
-from superres.config import Experiment, KeepBest, Phase, TrainingParams
+from superres.config import Experiment, Phase, TrainingParams
 from superres.data.sampler import Sampler
 from superres.errors import ModelError
-from superres.losses import FeatureNetwork
+from superres.losses import Features
+from superres.training import diagnostics, health
 from superres.training.interrupt import Interrupt
 from superres.training.journal import ProgressFile, Tracker
 from superres.training.networks import Networks
-from superres.training.plan import due, phase_at
+from superres.training.plan import due, phase_at, step_in_phase
+from superres.training.standing import Standing, random_states, set_random_states
 from superres.training.updates import Update, make_update
-from superres.training.validation import Validation
 
 log = logging.getLogger(__name__)
 Weights = dict[str, torch.Tensor]
+
+
+class Judge(Protocol):
+    """Scores what is trained on data it does not learn from."""
+
+    def scores(self, generator: nn.Module) -> dict[str, float]:
+        """Return figures as val/psnr."""
+
+    def shown(self, generator: nn.Module) -> list[diagnostics.Shown]:
+        """Return pictures to look at."""
 
 
 @dataclass(frozen=True)
@@ -38,31 +50,23 @@ class Setting:
     key: str  # hash of configuration and data that a state must be of
 
 
-@dataclass
-class Standing:
-    """How far the run is: everything of the state that is not a network."""
-
-    step: int = 0
-    seconds: float = 0.0
-    skipped: int = 0  # updates in a row with a non-finite loss
-    best: float | None = None
-    best_step: int = 0
-    stale: int = 0  # validations since the early-stopping metric improved
-    watched: float | None = None  # best value of the early-stopping metric
-    stopped: bool = False
-
-
 class Trainer:
     """Runs one experiment; what it learns and where it stands is in `state()`."""
 
     def __init__(
-        self, experiment: Experiment, sampler: Sampler, validation: Validation, setting: Setting
+        self,
+        experiment: Experiment,
+        sampler: Sampler,
+        validation: Judge,
+        setting: Setting,
+        networks: Networks | None = None,
     ) -> None:
+        """`networks`: None for those that the experiment names."""
         self.experiment = experiment
         self.sampler = sampler
         self.validation = validation
         self.setting = setting
-        self.networks = Networks(experiment, setting.device, setting.seed)
+        self.networks = networks or Networks(experiment, setting.device, setting.seed)
         self.standing = Standing()
         self.best_weights: Weights | None = None
         self.latest: dict[str, float] = {}  # newest validation
@@ -75,7 +79,7 @@ class Trainer:
             return False
         self.networks.restore(state["networks"])
         self.sampler.restore(state["sampler"])
-        _set_random(state["random"], self.setting.device)
+        set_random_states(state["random"], self.setting.device)
         self.standing = Standing(**state["standing"])
         self.best_weights = state["best_weights"]
         self.latest = state["latest"]
@@ -88,7 +92,7 @@ class Trainer:
             "key": self.setting.key,
             "networks": self.networks.state(),
             "sampler": self.sampler.state(),
-            "random": _random(self.setting.device),
+            "random": random_states(self.setting.device),
             "standing": dict(vars(self.standing)),
             "best_weights": self.best_weights,
             "latest": self.latest,
@@ -98,7 +102,7 @@ class Trainer:
     def run(
         self,
         tracker: Tracker,
-        features: FeatureNetwork | None,
+        features: Features | None,
         progress: ProgressFile,
         on_step: Callable[[int, dict[str, float]], None] = lambda step, latest: None,
     ) -> Weights:
@@ -129,11 +133,10 @@ class Trainer:
 
     def _step(self, update: Update, phase: Phase, tracker: Tracker) -> None:
         rate = self.networks.set_rates(self.standing.step, phase)
-        losses = update(lambda: self.sampler.batch(self.experiment.batch_size))
-        if self._is_finite(losses):
-            for name, value in losses.items():
-                added = torch.tensor([float(value), 1.0], dtype=torch.float64)
-                self._sums[name] = self._sums.get(name, torch.zeros_like(added)) + added
+        done = step_in_phase(self.experiment, self.standing.step)
+        told = update(lambda: self.sampler.batch(self.experiment.batch_size), done)
+        losses = {name: float(value) for name, value in told.items()}
+        self._watch(losses, phase, tracker)
         self.standing.step += 1
         step, params = self.standing.step, self.setting.params
         if due(step, params.log_every, self.experiment.steps):
@@ -143,69 +146,51 @@ class Trainer:
         if due(step, params.validate_every, self.experiment.steps):
             self._validate(tracker)
 
-    def _is_finite(self, losses: dict[str, torch.Tensor]) -> bool:
-        """Count updates that changed nothing because a loss was not finite; stop after many."""
-        bad = sorted(name for name, value in losses.items() if not torch.isfinite(value))
+    def _watch(self, losses: dict[str, float], phase: Phase, tracker: Tracker) -> None:
+        """Sum the figures of an update that was made; count those that were not, stop after many.
+
+        An update with a loss that is not finite has changed nothing.
+        """
+        bad = sorted(name for name, value in losses.items() if not math.isfinite(value))
         if not bad:
             self.standing.skipped = 0
-            return True
+            for name, value in losses.items():
+                added = torch.tensor([value, 1.0], dtype=torch.float64)
+                self._sums[name] = self._sums.get(name, torch.zeros_like(added)) + added
+            health.watch_game(self.standing, phase, losses, tracker)
+            return
         self.standing.skipped += 1
         step = self.standing.step + 1
         log.warning("step %d: %s is not finite; the update is skipped", step, bad)
+        health.tell(self.standing, "not_finite", tracker)
         if self.standing.skipped > self.experiment.max_skipped:
             raise ModelError(
                 f"training diverged: {bad} not finite in {self.standing.skipped} updates in a row, "
                 f"up to step {step}. Lower optimizer.learning_rate, set grad_clip (as 1.0), or "
                 "lengthen the first phase without 'adversarial'."
             )
-        return False
 
     def _validate(self, tracker: Tracker) -> None:
-        scored = self.networks.scored
+        scored, step = self.networks.scored, self.standing.step
         self.latest = self.validation.scores(scored)
-        if self.latest:
-            tracker.metrics(self.standing.step, self.latest)
-        strip = self.validation.strip(scored)
-        if strip is not None:
-            tracker.image(self.standing.step, "val", strip)
-        keep, stop = self.experiment.keep, self.experiment.early_stopping
-        if isinstance(keep, KeepBest):
-            value = self.latest.get(f"val/{keep.best.metric}")
-            if value is not None and _better(value, self.standing.best, keep.best.mode):
-                self.standing.best, self.standing.best_step = value, self.standing.step
-                self.best_weights = _copied(scored.state_dict())
-        value = self.latest.get(f"val/{stop.metric}") if stop is not None else None
-        if stop is not None and value is not None:
-            if _better(value, self.standing.watched, stop.mode, stop.min_delta):
-                self.standing.watched, self.standing.stale = value, 0
-            else:
-                self.standing.stale += 1
-            self.standing.stopped = self.standing.stale >= stop.patience
+        shown = self.validation.shown(scored)
+        figures = diagnostics.figures(shown, self.sampler.scale)
+        if self.latest or figures:
+            tracker.metrics(step, self.latest | figures)
+        health.watch_output(self.standing, figures, tracker)
+        for name, picture in (
+            ("val", diagnostics.strip(shown)),
+            ("val-bands", diagnostics.band_strip(shown)),
+        ):
+            if picture is not None:
+                tracker.image(step, name, picture)
+        if self.standing.judge(self.experiment, self.latest):
+            self.best_weights = _copied(scored.state_dict())
 
     def _kept(self) -> Weights:
         if self.best_weights is not None:
             return self.best_weights
         return _copied(self.networks.scored.state_dict())
-
-
-def _better(value: float, than: float | None, mode: str, delta: float = 0.0) -> bool:
-    if not math.isfinite(value):
-        return False
-    if than is None:
-        return True
-    return value > than + delta if mode == "max" else value < than - delta
-
-
-def _random(device: str) -> list[torch.Tensor]:
-    """Return the random states that dropout and the like draw from."""
-    states = [torch.get_rng_state()]
-    return [*states, torch.cuda.get_rng_state(device)] if device.startswith("cuda") else states
-
-
-def _set_random(states: list[torch.Tensor], device: str) -> None:
-    torch.set_rng_state(states[0])
-    if device.startswith("cuda") and len(states) > 1:  # the state may come from a CPU
-        torch.cuda.set_rng_state(states[1], device)
 
 
 def _copied(weights: Weights) -> Weights:

@@ -1,0 +1,66 @@
+"""Signs that a training is lost, told once each, with what to try."""
+
+import logging
+
+from superres.config import Phase
+from superres.training.journal import Tracker
+from superres.training.standing import Standing
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 200  # updates in a row before a sign counts
+CERTAIN = 0.99  # of real; 1 - CERTAIN of made: nothing is left to learn from the discriminator
+APART = 0.01  # less between the mean verdicts on real and made: nothing is told apart
+FLAT = 0.1  # share of HR's contrast; a failed generator paints one grey
+
+ADVICE = {
+    "not_finite": (
+        "a loss is not finite and the update is skipped: lower optimizer.learning_rate, set "
+        "grad_clip (as 1.0), or lengthen the first phase without 'adversarial'"
+    ),
+    "discriminator_won": (
+        "the discriminator is never wrong any more, so that the generator learns nothing from it: "
+        "set label_smoothing (0.1), dropout in the discriminator or fewer channels, lower "
+        "discriminator_optimizer.learning_rate, or take objective lsgan or wgan-gp"
+    ),
+    "discriminator_blind": (
+        "the discriminator tells nothing apart: give it d_warmup, d_steps 2, more channels or a "
+        "higher discriminator_optimizer.learning_rate"
+    ),
+    "constant_output": (
+        "the generator paints nearly one grey: lower optimizer.learning_rate or the adversarial "
+        "weight, add a phase on mse alone before this one, or start from a trained model (init)"
+    ),
+}
+
+
+def watch_game(
+    standing: Standing, phase: Phase, losses: dict[str, float], tracker: Tracker
+) -> None:
+    """Count updates of a game that is over; `losses` as an adversarial update returns them."""
+    real, fake = losses.get("d_real"), losses.get("d_fake")
+    game = phase.adversarial
+    if game is None or real is None or fake is None or game.objective.startswith("wgan"):
+        standing.sure = standing.blind = 0  # a Wasserstein critic's scores have no scale
+        return
+    standing.sure = standing.sure + 1 if real > CERTAIN and fake < 1 - CERTAIN else 0
+    standing.blind = standing.blind + 1 if abs(real - fake) < APART else 0
+    if standing.sure == PATIENCE:
+        tell(standing, "discriminator_won", tracker)
+    if standing.blind == PATIENCE:
+        tell(standing, "discriminator_blind", tracker)
+
+
+def watch_output(standing: Standing, figures: dict[str, float], tracker: Tracker) -> None:
+    """Look at the figures of a validation for a generator that paints one grey."""
+    if figures.get("diagnostics/contrast", 1.0) < FLAT:
+        tell(standing, "constant_output", tracker)
+
+
+def tell(standing: Standing, sign: str, tracker: Tracker) -> None:
+    """Warn of a sign and tag the run with it, once."""
+    if sign in standing.signs:
+        return
+    standing.signs.append(sign)
+    log.warning("step %d: %s", standing.step, ADVICE[sign])
+    tracker.tag(standing.step, f"health.{sign}", f"step {standing.step}")

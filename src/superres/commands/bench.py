@@ -1,15 +1,16 @@
-"""`superres bench`: time of one picture, interleaved with SRResNet so that ratios hold anywhere."""
+"""`superres bench`: what one picture costs, beside SRResNet and bicubic so that ratios hold."""
 
 import json
 import re
 import statistics
-import time
-from typing import TYPE_CHECKING, Annotated, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from superres.images.picture import Pixels
+    from superres.checkpoint import Model
+    from superres.evaluation.efficiency import Spent
     from superres.inference.upscaler import Upscaler
 
 
@@ -19,41 +20,115 @@ def bench(
     size: Annotated[str, typer.Option(help="LR picture, WIDTHxHEIGHT")] = "480x270",
     backend: Annotated[Literal["auto", "torch", "onnx"], typer.Option()] = "auto",
     repeats: Annotated[int, typer.Option(min=1, help="timed rounds")] = 5,
-    reference: Annotated[bool, typer.Option(help="time SRResNet in the same rounds")] = True,
+    reference: Annotated[
+        bool, typer.Option(help="time SRResNet and bicubic in the same rounds")
+    ] = True,
+    every_backend: Annotated[
+        bool, typer.Option("--every-backend", help="time all that can open the model")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="print JSON on stdout")] = False,
 ) -> None:
-    """Upscale random pixels and print the median time and its ratio to SRResNet (16 blocks)."""
+    """Upscale random pixels; print time, its ratio to SRResNet (16 blocks), work and memory."""
     import numpy as np
     import torch
 
+    from superres.checkpoint import load_model
+    from superres.evaluation.efficiency import interleaved, spent_by
+    from superres.inference.upscaler import Upscaler
+
+    width, height = _sides(size)
+    opened = load_model(model, scale=scale)
+    lr = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    upscaler = Upscaler(opened, backend=backend)
+    spent = spent_by(partial(upscaler.pixels, lr))
+    others, notes = _other_backends(opened, upscaler) if every_backend else ({}, {})
+    timed = {"model": upscaler, **others, **(_references(opened.info.scale) if reference else {})}
+    rounds = interleaved({name: partial(one.pixels, lr) for name, one in timed.items()}, repeats)
+    medians = {name: statistics.median(found) for name, found in rounds.items()}
+    found: dict[str, Any] = {
+        "model": model,
+        "size": f"{width}x{height}",
+        "ms_median": round(medians["model"], 2),
+        "fps": round(1000 / medians["model"], 2),
+        "backend": upscaler.backend.name,
+        "threads": torch.get_num_threads(),
+        "ratio_to_srresnet": _ratio(medians, "srresnet"),
+        "ratio_to_bicubic": _ratio(medians, "bicubic"),
+        **_work(opened, height, width),
+        **_taken(spent),
+        "training_seconds": opened.provenance.get("training_seconds"),
+    }
+    if every_backend:
+        names = {"model": upscaler.backend.name} | {name: name for name in others}
+        found["backends"] = {names[key]: round(medians[key], 2) for key in names} | notes
+    _tell(found, json_)
+
+
+def _tell(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        typer.echo("  ".join(f"{key} {value}" for key, value in found.items()))
+
+
+def _taken(spent: "Spent") -> dict[str, float | None]:
+    return {
+        "peak_memory_mib": None if spent.memory is None else round(spent.memory / 2**20, 1),
+        "joules": None if spent.joules is None else round(spent.joules, 3),
+    }
+
+
+def _references(scale: int) -> "dict[str, Upscaler]":
     from superres.checkpoint import Model, load_model
     from superres.inference.upscaler import Upscaler
     from superres.models import build
 
-    width, height = _sides(size)
-    opened = load_model(model, scale=scale)
-    timed = {"model": Upscaler(opened, backend=backend)}
-    if reference:
-        network = build("srresnet", scale=opened.info.scale).eval()
-        timed["srresnet"] = Upscaler(Model(network, network.info), backend="torch")
-    lr = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    spent = _rounds(timed, lr, repeats)
-    median = statistics.median(spent["model"])
-    found = {
-        "model": model,
-        "size": f"{width}x{height}",
-        "ms_median": round(median, 2),
-        "fps": round(1000 / median, 2),
-        "backend": timed["model"].backend.name,
-        "threads": torch.get_num_threads(),
-        "ratio_to_srresnet": round(median / statistics.median(spent["srresnet"]), 5)
-        if reference
-        else None,
+    network = build("srresnet", scale=scale).eval()
+    return {
+        "srresnet": Upscaler(Model(network, network.info), backend="torch"),
+        "bicubic": Upscaler(load_model("bicubic", scale=scale), backend="torch"),
     }
-    if json_:
-        typer.echo(json.dumps(found))
-    else:
-        typer.echo("  ".join(f"{key} {value}" for key, value in found.items()))
+
+
+def _other_backends(
+    model: "Model", opened: "Upscaler"
+) -> "tuple[dict[str, Upscaler], dict[str, str]]":
+    """Return the other backends that open the model, and why the rest do not."""
+    from typing import get_args
+
+    from superres.errors import ConfigError, ModelError
+    from superres.inference.backends import BackendName
+    from superres.inference.upscaler import Upscaler
+
+    found: dict[str, Upscaler] = {}
+    notes: dict[str, str] = {}
+    for name in get_args(BackendName):
+        if name in ("auto", opened.backend.name):
+            continue
+        try:
+            found[name] = Upscaler(model, backend=name)
+        except (ConfigError, ModelError) as error:
+            notes[name] = f"left out: {error}"
+    return found, notes
+
+
+def _work(model: "Model", height: int, width: int) -> dict[str, Any]:
+    """Return the counted cost of one picture, at a size that the network takes."""
+    from superres.models.cost import cost
+
+    step = model.info.multiple_of
+    rows, columns = (max(model.info.minimum, -(-side // step) * step) for side in (height, width))
+    counted = cost(model.generator, rows, columns)
+    return {
+        "output": f"{width * model.info.scale}x{height * model.info.scale}",
+        "parameters": counted.parameters,
+        "multiply_adds": counted.multiply_adds,
+        "activations": counted.activations,
+    }
+
+
+def _ratio(medians: dict[str, float], name: str) -> float | None:
+    return round(medians["model"] / medians[name], 5) if name in medians else None
 
 
 def _sides(size: str) -> tuple[int, int]:
@@ -61,14 +136,3 @@ def _sides(size: str) -> tuple[int, int]:
     if found is None:
         raise typer.BadParameter(f"size '{size}': expected WIDTHxHEIGHT, as 480x270")
     return int(found[1]), int(found[2])
-
-
-def _rounds(timed: "dict[str, Upscaler]", lr: "Pixels", repeats: int) -> dict[str, list[float]]:
-    spent: dict[str, list[float]] = {name: [] for name in timed}
-    for turn in range(repeats + 1):  # the first round warms up
-        for name, upscaler in timed.items():
-            begun = time.perf_counter()
-            upscaler.pixels(lr)
-            if turn:
-                spent[name].append(1000 * (time.perf_counter() - begun))
-    return spent

@@ -10,7 +10,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from superres.evaluation import Pair, Row
+    from superres.checkpoint import Model
+    from superres.evaluation import Pair, Protocol, Row
 
 KEYS = {"y": ("psnr_y", "ssim_y"), "rgb": ("psnr_rgb", "ssim_rgb")}
 
@@ -25,55 +26,129 @@ def evaluate(
     data: Annotated[
         str, typer.Option(help="a folder of HR pictures, or a test set of the pack")
     ] = "test",
+    set_: Annotated[
+        str | None,
+        typer.Option("--set", help="instead: set5, set14, bsd100, urban100 or vid4"),
+    ] = None,
     lr: Annotated[Path | None, typer.Option(help="folder of LR pictures made elsewhere")] = None,
-    protocol: Annotated[str, typer.Option(help="y or rgb")] = "y",
+    protocol: Annotated[
+        str, typer.Option(help="y or rgb; more exactly, as y-shave4-uint8 or y-shave-x8")
+    ] = "y",
+    lpips: Annotated[str, typer.Option(help="its network: squeeze, alex or vgg")] = "squeeze",
     tile: Annotated[int | None, typer.Option(min=0, help="LR pixels; 0: the whole picture")] = None,
     pack: Annotated[Path, typer.Option(help="packed pairs")] = Path("data/pairs"),
     report: Annotated[Path, typer.Option(help="where the report goes")] = Path("reports"),
     params: Annotated[Path, typer.Option(help="what to run here")] = Path("params.yaml"),
+    mlflow: Annotated[
+        bool, typer.Option(help="record the report of all in MLflow; a dead store is a warning")
+    ] = True,
     json_: Annotated[bool, typer.Option("--json", help="print JSON on stdout")] = False,
 ) -> None:
     """Compare what models make of LR pictures with the HR pictures."""
-    if protocol not in KEYS:
-        raise typer.BadParameter(f"protocol '{protocol}': accepted: y, rgb")
+    asked = _protocol(protocol)
+    if set_ is not None and (data != "test" or lr is not None):
+        raise typer.BadParameter(f"--set {set_} brings its own data; leave --data and --lr out")
     if model is None:
-        from superres.comparison import compare_all
-        from superres.config import load_params
-
-        typer.echo(compare_all(load_params(params), pack, report), err=True)
-        if json_:
-            typer.echo((report / "evaluation.json").read_text(encoding="utf-8"), nl=False)
+        _all(params, pack, report, mlflow=mlflow, as_json=json_)
         return
-    from superres.checkpoint import load_model
-    from superres.evaluation import evaluate as score
-    from superres.inference.upscaler import Upscaler
-
-    opened = load_model(model, scale=scale or 4)
+    opened = _opened(model, scale)
     factor = opened.info.scale
-    if scale not in (None, factor):
-        raise typer.BadParameter(f"model '{model}' is x{factor}, --scale says {scale}")
-    pairs = _pairs(data, lr, factor, pack)
-    rows = score(model, Upscaler(opened, tile=tile), pairs, shave=factor)
-    summary = {"model": model, "scale": factor, "data": data, "protocol": protocol}
-    summary |= {"images": len(rows), **_figures(rows, protocol)}
+    pairs, made = _pairs(set_, data, lr, factor, pack)
+    rows, notes = _rows(model, (opened, tile), pairs, asked, lpips)
+    summary = {"model": model, "scale": factor, "data": set_ or data, "protocol": protocol}
+    summary["protocol_options"] = {**asked.as_dict(factor), "lr": made}
+    summary |= {"images": len(rows), **_figures(rows, asked.channel)}
+    summary |= {"notes": notes} if notes else {}
     if json_:
-        summary["per_image"] = [_image(row, protocol) for row in rows]
+        summary["per_image"] = [_image(row, asked.channel) for row in rows]
         typer.echo(json.dumps(_plain(summary), allow_nan=False))
         return
+    _tell(summary, asked.border(factor), _measured(rows))
+
+
+def _opened(model: str, scale: int | None) -> "Model":
+    from superres.checkpoint import load_model
+
+    opened = load_model(model, scale=scale or 4)
+    if scale not in (None, opened.info.scale):
+        raise typer.BadParameter(f"model '{model}' is x{opened.info.scale}, --scale says {scale}")
+    return opened
+
+
+def _tell(summary: dict[str, Any], border: int, others: "Sequence[str]") -> None:
+    further = ", ".join(f"{key} {summary[key]:.4f}" for key in others)
     typer.echo(
-        f"{model} x{factor} on {data} ({len(rows)} pictures, {protocol}, {factor} px shaved): "
-        f"PSNR {summary['psnr']:.3f} dB, SSIM {summary['ssim']:.4f}, MSE {summary['mse']:.6f}"
+        f"{summary['model']} x{summary['scale']} on {summary['data']} ({summary['images']} "
+        f"pictures, {summary['protocol']}, {border} px shaved): PSNR {summary['psnr']:.3f} dB, "
+        f"SSIM {summary['ssim']:.4f}, MSE {summary['mse']:.6f}; {further}"
     )
+    for note in summary.get("notes", ()):
+        typer.echo(note, err=True)
 
 
-def _pairs(data: str, lr: Path | None, scale: int, pack: Path) -> "Sequence[Pair]":
+def _protocol(name: str) -> "Protocol":
+    from superres.errors import ConfigError
+    from superres.evaluation import read_protocol
+
+    try:
+        return read_protocol(name)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _all(params: Path, pack: Path, report: Path, *, mlflow: bool, as_json: bool) -> None:
+    """Write the report over all of params.yaml; the table goes to stderr."""
+    from superres.comparison import study_all, write_report
+    from superres.config import load_params
+
+    known = load_params(params)
+    study = study_all(known, pack, report, Path("models/runs"))
+    typer.echo(write_report(study, report, known.experiments), err=True)
+    if mlflow:
+        from superres.tracking.comparison import record_or_warn
+
+        record_or_warn(study, report, known.tracking)
+    if as_json:
+        typer.echo((report / "evaluation.json").read_text(encoding="utf-8"), nl=False)
+
+
+def _rows(
+    model: str,
+    opened: "tuple[Model, int | None]",
+    pairs: "Sequence[Pair]",
+    protocol: "Protocol",
+    lpips: str,
+) -> "tuple[list[Row], list[str]]":
+    """Return the rows of a model, opened with a tile, and what could not be measured."""
+    from superres.evaluation import evaluate as score
+    from superres.evaluation import open_meters
+    from superres.inference.upscaler import Upscaler
+
+    if lpips not in ("squeeze", "alex", "vgg"):
+        raise typer.BadParameter(f"--lpips {lpips}: accepted: squeeze, alex, vgg")
+    upscaler = Upscaler(opened[0], tile=opened[1], ensemble=protocol.self_ensemble)
+    meters = open_meters(net=lpips)
+    border = protocol.border(upscaler.info.scale)
+    rows = score(model, upscaler, pairs, border, rounding=protocol.rounding, meters=meters)
+    return rows, list(meters.notes)
+
+
+def _pairs(
+    set_: str | None, data: str, lr: Path | None, scale: int, pack: Path
+) -> "tuple[Sequence[Pair], str]":
+    """Return the pairs and how their LR was made."""
+    from superres.data.manifest import read_manifest
     from superres.errors import DataError
-    from superres.evaluation import folder_pairs, packed_pairs
+    from superres.evaluation import find_set, folder_pairs, packed_pairs
 
+    if set_ is not None:
+        found = find_set(set_, scale)
+        return list(found.pairs(scale)), found.degradation
     if Path(data).is_dir():
-        return list(folder_pairs(Path(data), scale, lr))
+        return list(folder_pairs(Path(data), scale, lr)), "bicubic" if lr is None else "given"
     if lr is not None:
         raise typer.BadParameter(f"--lr goes with a folder of HR pictures, not with data '{data}'")
+    made = {row.degradation or row.kernel for row in read_manifest(pack)}
     packed = list(packed_pairs(pack))
     pairs = [pair for pair in packed if data in ("test", pair.set)]
     if not pairs:
@@ -81,17 +156,27 @@ def _pairs(data: str, lr: Path | None, scale: int, pack: Path) -> "Sequence[Pair
         raise DataError(f"data '{data}': no such folder, and not a test set of {pack}: {known}")
     if pairs[0].hr.height != pairs[0].lr.height * scale:
         raise DataError(f"{pack} is not for scale {scale}; set scale in params.yaml or --data DIR")
-    return pairs
+    return pairs, ", ".join(sorted(made))
 
 
-def _figures(rows: "Sequence[Row]", protocol: str) -> dict[str, float]:
+def _figures(rows: "Sequence[Row]", channel: str) -> dict[str, float]:
     import numpy as np
 
-    psnr, ssim = KEYS[protocol]
-    values = {"psnr": psnr, "ssim": ssim, "mse": "mse"}
+    psnr, ssim = KEYS[channel]
+    values = {"psnr": psnr, "ssim": ssim, "mse": "mse"} | {key: key for key in _measured(rows)}
+    table = {key: [getattr(row, name) for row in rows] for key, name in values.items()}
     return {
-        key: float(np.mean([getattr(row, name) for row in rows])) for key, name in values.items()
+        key: float(np.mean([value for value in column if value is not None]))
+        for key, column in table.items()
     }
+
+
+def _measured(rows: "Sequence[Row]") -> list[str]:
+    """Return the further figures that at least one picture has."""
+    from superres.evaluation import EXTRA
+
+    names = ("colour_shift", *EXTRA)
+    return [name for name in names if any(getattr(row, name) is not None for row in rows)]
 
 
 def _plain(value: Any) -> Any:
@@ -103,12 +188,14 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _image(row: "Row", protocol: str) -> dict[str, Any]:
-    psnr, ssim = KEYS[protocol]
+def _image(row: "Row", channel: str) -> dict[str, Any]:
+    psnr, ssim = KEYS[channel]
     return {
+        "set": row.set,
         "image": row.image,
         "psnr": getattr(row, psnr),
         "ssim": getattr(row, ssim),
         "mse": row.mse,
         "seconds": row.seconds,
+        **{name: getattr(row, name) for name in _measured([row])},
     }

@@ -1,5 +1,6 @@
 """MSE, PSNR and SSIM as MATLAB computes them, on pictures as they are written (uint8)."""
 
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ _Floats = NDArray[np.float64]
 
 _WINDOW = 11
 _SIGMA = 1.5
+_ROWS = 16  # computed together
 
 
 class Score(NamedTuple):
@@ -72,19 +74,21 @@ def shave(a: NDArray[Any], border: int) -> NDArray[Any]:
 
 
 def score(
-    sr: NDArray[np.uint8],
+    sr: NDArray[np.uint8] | _Floats,
     hr: NDArray[np.uint8],
     *,
     border: int,
     channel: Channel = "y",
     grey: bool = False,
+    whole_levels: bool = False,
 ) -> Score:
-    """Compare two uint8 RGB pictures (H, W, 3) after a shave of `border` pixels.
+    """Compare two RGB pictures (H, W, 3) in 0..255 after a shave of `border` pixels.
 
     `channel` "y" compares BT.601 luma, not rounded, in 16..235; "rgb" all three channels. The
     peak is 255 in every case. Published figures take the levels 0..255 of a file with a single
     channel as they are (Set14's bridge, 1.3 dB lower): pass `grey` = the HR's `Picture.grey`. A
-    colour file whose channels happen to be equal (Set14's man) is not `grey`.
+    colour file whose channels happen to be equal (Set14's man) is not `grey`. `whole_levels`
+    rounds luma, as tables made from uint8 YCbCr pictures do.
 
     Raises InputError for different shapes or pictures too small for SSIM.
     """
@@ -96,6 +100,8 @@ def score(
     if grey:
         # 219 of 255 levels are used by luma; a grey pixel g has luma 16 + 219 / 255 * g.
         sr_luma, hr_luma = ((plane - 16) * (255 / 219) for plane in (sr_luma, hr_luma))
+    if whole_levels:
+        sr_luma, hr_luma = (np.floor(plane + 0.5) for plane in (sr_luma, hr_luma))
     return _score(sr_luma, hr_luma)
 
 
@@ -104,29 +110,42 @@ def _score(sr: _Array, hr: _Array) -> Score:
 
 
 def _ssim_plane(a: _Array, b: _Array, peak: float) -> float:
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    mean_a, mean_b = _blur(a), _blur(b)
-    product, squares = mean_a * mean_b, mean_a**2 + mean_b**2
-    covariance = _blur(a * b) - product
-    variances = _blur(a * a + b * b) - squares
+    height, width = a.shape[0] - _WINDOW + 1, a.shape[1] - _WINDOW + 1
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    similarity = (2 * product + c1) * (2 * covariance + c2)
-    similarity /= (squares + c1) * (variances + c2)
-    return float(similarity.mean())
+    total = 0.0
+    for top in range(0, height, _ROWS):  # few rows at a time stay in the processor's cache
+        rows = slice(top, min(top + _ROWS, height) + _WINDOW - 1)
+        x, y = a[rows].astype(np.float64), b[rows].astype(np.float64)
+        mean_x, mean_y, product_mean, square_mean = _blur(np.stack([x, y, x * y, x * x + y * y]))
+        product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
+        similarity = (2 * product + c1) * (2 * (product_mean - product) + c2)
+        similarity /= (squares + c1) * (square_mean - squares + c2)
+        total += float(similarity.sum())
+    return total / int(height * width)
 
 
-def _blur(plane: _Floats) -> _Floats:
-    """Gaussian-weighted mean of every window inside (H, W) -> (H - 10, W - 10)."""
+@cache
+def window() -> tuple[float, ...]:
+    """Return the 11 weights of the Gaussian with sigma 1.5; they sum to 1."""
     offsets = np.arange(_WINDOW) - _WINDOW // 2
     weights = np.exp(-(offsets**2) / (2 * _SIGMA**2))
-    weights /= weights.sum()
-    height, width = plane.shape[0] - _WINDOW + 1, plane.shape[1] - _WINDOW + 1
-    rows = np.zeros((height, plane.shape[1]))
-    for tap, weight in enumerate(weights):
-        rows += weight * plane[tap : tap + height]
-    result = np.zeros((height, width))
-    for tap, weight in enumerate(weights):
-        result += weight * rows[:, tap : tap + width]
+    return tuple(float(weight) for weight in weights / weights.sum())
+
+
+def _blur(planes: _Floats) -> _Floats:
+    """Gaussian-weighted mean of every window inside (N, H, W) -> (N, H - 10, W - 10)."""
+    return _blur_rows(_blur_rows(planes).swapaxes(1, 2)).swapaxes(1, 2)
+
+
+def _blur_rows(planes: _Floats) -> _Floats:
+    weights, middle, last = window(), _WINDOW // 2, _WINDOW - 1
+    count = planes.shape[1] - _WINDOW + 1
+    result: _Floats = planes[:, middle : middle + count] * weights[middle]
+    both = np.empty_like(result)
+    for tap in range(middle):  # the window is symmetric: its two ends share a product
+        np.add(planes[:, tap : tap + count], planes[:, last - tap : last - tap + count], out=both)
+        both *= weights[tap]
+        result += both
     return result
 
 

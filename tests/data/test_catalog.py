@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from superres.config import Source
-from superres.data.catalog import CATALOG, Local, Package, Remote, RemoteFile, resolve
+from superres.data.catalog import CATALOG, resolve
+from superres.data.dataset import Local, Package, Remote, RemoteFile
 from superres.data.origins import sha256_of
 from superres.data.protocols import apply
 from superres.data.splits import SPLITS, Split, assign, official, read_list

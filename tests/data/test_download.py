@@ -12,7 +12,7 @@ import pytest
 from file_server import Site, serving
 
 from superres.data import download as download_module
-from superres.data.catalog import RemoteFile
+from superres.data.dataset import RemoteFile
 from superres.data.download import download
 from superres.data.download_http import Transfer
 from superres.data.download_parts import note_of, part_of

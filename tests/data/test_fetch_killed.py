@@ -65,7 +65,7 @@ def address_of(site: Site, **faults: object) -> str:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in MEMBERS.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content)  # a fixed date: equal bytes
     content = buffer.getvalue()
     url = site.add("set.zip", content, **faults)
     return f"{url}#sha256={hashlib.sha256(content).hexdigest()}"
@@ -159,3 +159,72 @@ def test_killed_at_steps_of_every_phase(site: Site, raw: Path, tmp_path: Path) -
     assert last.returncode == 0
     assert everything_below(raw) == whole
     assert not list((raw.parent / "downloads").iterdir())
+
+
+HOLDING = """
+import sys
+from pathlib import Path
+from superres.config import Source
+from superres.data import fetch
+
+def held(*_):
+    print("holding", flush=True)
+    sys.stdin.read()
+    return []
+
+fetch._remove_folders = held
+fetch.fetch([Source(name="mine", path=sys.argv[1])], Path(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process in the middle of a fetch into tmp_path/data/raw."""
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album/a.png").write_bytes(b"a picture")
+    words = [str(tmp_path / "album"), str(tmp_path / "data/raw")]
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "holding\n"
+        yield process
+        process.kill()
+
+
+def again(folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "params.yaml").write_text(
+        "experiments: [a]\ndata: {sources: [{name: mine, path: album}]}\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-m", "superres", "fetch"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_second_fetch_into_the_folder_names_the_first(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    told = again(tmp_path)
+    assert told.returncode == 1
+    assert f"process {holder.pid} fetches into data/raw at this moment" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert not (tmp_path / "data/raw/mine").exists()
+    holder.communicate("go on", timeout=60)
+    assert holder.returncode == 0
+    assert again(tmp_path).returncode == 0
+
+
+def test_a_dead_process_never_blocks(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    holder.kill()
+    holder.wait(timeout=60)
+    assert (tmp_path / "data/.raw.lock").read_text() == str(holder.pid), "left behind"
+    told = again(tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert (tmp_path / "data/raw/mine/a.png").read_bytes() == b"a picture"

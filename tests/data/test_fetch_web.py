@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from superres.__main__ import app
 from superres.config import Source
-from superres.data.catalog import CATALOG, Remote
+from superres.data.catalog import CATALOG
+from superres.data.dataset import Remote
 from superres.data.download_http import Transfer
 from superres.data.download_plan import plan
 from superres.data.fetch import FetchOptions, fetch

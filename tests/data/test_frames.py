@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -18,9 +19,20 @@ from numpy.typing import NDArray
 
 from superres import images, video
 from superres.config import Source
-from superres.data.clips import ClipRow, FrameRow, read_clips, read_frames, septuplets
+from superres.data.catalog import resolve
+from superres.data.clips import (
+    ClipRow,
+    FrameRow,
+    read_clips,
+    read_frames,
+    septuplets,
+    windows,
+)
 from superres.data.fetch import fetch
 from superres.data.frames import FramesReport, extract, notes_of
+from superres.data.manifest import read_manifest
+from superres.data.pairs import build
+from superres.data.prepare import PairOptions
 from superres.errors import DataError
 
 Pixels = NDArray[np.uint8]
@@ -112,7 +124,7 @@ def test_extracting_again_leaves_no_frame_of_before(film: Path, tmp_path: Path) 
     (tmp_path / ".frames.partial/film").mkdir(parents=True)  # a killed run
     _, rows = run(film, tmp_path, max_frames=2)
     assert len(list((tmp_path / "frames").rglob("*.png"))) == len(rows) == 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "raw"]
+    assert {path.name for path in tmp_path.iterdir()} == {".raw.lock", "frames", "raw"}
 
 
 def test_a_folder_of_videos_gives_a_clip_each_and_a_broken_one_is_named(
@@ -375,4 +387,72 @@ def test_the_run_after_kills_at_random_moments_gives_the_same_bytes(
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout) >= 5
     assert content(tmp_path / "frames") == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "raw"]
+    assert {path.name for path in tmp_path.iterdir()} == {".raw.lock", "frames", "raw"}
+
+
+def test_only_whole_groups_inside_one_scene_are_kept(film: Path, tmp_path: Path) -> None:
+    """Scenes of the film: frames 3-11, 12-20 and 21-29."""
+    everything = run(film, tmp_path / "all")[1]
+    report, rows = run(film, tmp_path / "groups", clip_length=4)
+    expected = windows(everything, 4)
+    assert [row.index for row in rows] == [row.index for window in expected for row in window]
+    assert [row.index for row in rows[:8]] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert Counter(row.clip for row in rows) == {
+        f"film/{window[0].index:06d}": 4 for window in expected
+    }
+    assert report.frames == {"film": len(rows)}
+    files = sorted(path.name for path in (tmp_path / "groups/frames/film").iterdir())
+    assert files == [Path(row.file).name for row in rows], "the rest is not written"
+
+
+@pytest.mark.parametrize(("every", "stride"), [(1, 5), (1, 7), (2, None), (3, 4)])
+def test_groups_are_those_of_windows(
+    film: Path, tmp_path: Path, every: int, stride: int | None
+) -> None:
+    length = 3
+    everything = run(film, tmp_path / "all", every=every)[1]
+    rows = run(film, tmp_path / "groups", every=every, clip_length=length, clip_stride=stride)[1]
+    expected = windows(everything, length, stride)
+    assert [row.index for row in rows] == [row.index for window in expected for row in window]
+
+
+def test_max_frames_ends_with_a_whole_group(film: Path, tmp_path: Path) -> None:
+    rows = run(film, tmp_path, clip_length=4, max_frames=11)[1]
+    assert [row.clip for row in rows] == ["film/000003"] * 4 + ["film/000007"] * 4
+
+
+def test_septuplets_become_clips_of_the_pack_in_order(film: Path, tmp_path: Path) -> None:
+    run(film, tmp_path, clip_length=7, split="train")
+    build(tmp_path / "raw", tmp_path / "frames", tmp_path / "pairs", PairOptions(2, min_side=16))
+    rows = read_manifest(tmp_path / "pairs")
+    assert [row.clip for row in rows] == [
+        name for name in ("film/000003", "film/000012", "film/000021") for _ in range(7)
+    ]
+    assert [row.index for row in rows[7:14]] == list(range(12, 19))
+    assert {row.source for row in rows} == {"film"}
+    assert {row.split for row in rows} == {"train"}
+
+
+def test_a_video_without_a_whole_group_is_named(film: Path, tmp_path: Path) -> None:
+    report, rows = run(film, tmp_path, clip_length=10)
+    assert rows == []
+    assert "no scene has 10 neighbouring ones" in report.quarantined[0].reason
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"clip_length": 7, "clip_stride": 3}, "clip_stride must be at least clip_length"),
+        ({"clip_stride": 3}, "clip_stride must be at least clip_length"),
+        ({"clip_length": 7, "max_frames": 5}, "max_frames must be at least clip_length"),
+        ({"clip_length": 1}, "greater than or equal to 2"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(options: dict[str, int], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Source.model_validate({"name": "film", "path": "film.mp4", **options})
+
+
+def test_pictures_are_not_cut_into_groups() -> None:
+    with pytest.raises(DataError, match="clip_length cuts videos"):
+        resolve(Source(name="set5", clip_length=7))

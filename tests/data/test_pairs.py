@@ -41,8 +41,8 @@ from superres.data.prepare import (
     Prepared,
     prepare,
     statistics,
-    to_rgb8,
 )
+from superres.data.reading import to_rgb8
 from superres.data.sources import RawFile, RawSource, write_source
 from superres.errors import ConfigError, DataError
 from superres.images import Picture, encode
@@ -390,7 +390,7 @@ def test_too_many_bad_files_stop_the_stage_and_leave_the_old_pairs(data: Path, m
     assert "data.max_bad_share 0.1" in message
     assert all(f"mine/{name}: " in message for name in BAD)
     assert content(data / "pairs") == before
-    assert not list(data.glob(".*"))
+    assert {path.name for path in data.glob(".*")} == {".raw.lock"}
     assert sum(run(data, replace(OPTIONS, max_bad_share=0.67)).pairs.values()) == 2
 
 
@@ -419,7 +419,7 @@ def test_leftovers_of_a_killed_build_are_cleared(data: Path) -> None:
         (data / name / "train-00000.hr.u8").write_bytes(b"half")
     run(data)
     assert content(data / "pairs") == before
-    assert sorted(path.name for path in data.iterdir()) == ["pairs", "raw"]
+    assert {path.name for path in data.iterdir()} == {".raw.lock", "pairs", "raw"}
 
 
 def test_a_failure_in_the_middle_leaves_the_old_pairs(
@@ -431,7 +431,7 @@ def test_a_failure_in_the_middle_leaves_the_old_pairs(
     with pytest.raises(OSError, match="full"):
         run(data, replace(OPTIONS, scale=4))
     assert content(data / "pairs") == before
-    assert sorted(path.name for path in data.iterdir()) == ["pairs", "raw"]
+    assert {path.name for path in data.iterdir()} == {".raw.lock", "pairs", "raw"}
 
 
 def test_few_pictures_are_in_memory_at_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
@@ -17,6 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from superres.config import Source
+from superres.data import tables
 from superres.data.checks import Check
 from superres.data.degrade import degrade
 from superres.data.fetch import fetch
@@ -438,3 +440,40 @@ def test_pairs_that_are_not_there_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"manifest\.csv: no such file\. Run `superres pairs`"):
         validate(tmp_path, tmp_path / "v.html")
     assert not (tmp_path / "v.html").exists()
+
+
+def test_a_large_manifest_is_checked_in_parts_with_the_same_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = pack(tmp_path, GOOD)
+    rewrite(pairs, lambda row: replace(row, licence=""), "mine/train/1")
+    rewrite(pairs, lambda row: replace(row, licence="", id="mine/val/a"), "mine/test/b")
+    whole = list(validate(pairs, tmp_path / "one.html").checks)
+    monkeypatch.setattr(tables, "AT_ONCE", 2)
+    parts = list(validate(pairs, tmp_path / "two.html").checks)
+    assert parts == whole
+    named = {check.sentence: check.failing for check in parts}
+    assert named["Every pair says under which licence its picture is."] == (
+        "mine/train/1",
+        "mine/val/a",
+    )
+    assert named["Every pair has a name of its own."] == ("mine/val/a", "mine/val/a")
+
+
+def test_a_table_takes_a_small_share_of_the_rows_memory() -> None:
+    """Nothing is built per row but arrays; the rest is bounded by the part that is compared."""
+    row = Row(
+        *("a", "s", "train", "image", "", None, "a.png", "0" * 64, 64, 64, 16, 16, 0, 0, 3, 8),
+        *(4, "bicubic", "replicate", 100.0, 50.0, "CC0"),
+    )
+    rows = [replace(row, id=f"a{number}", sha256=f"{number:064x}") for number in range(60_000)]
+    facts = {"scale": 4, "kernel": "bicubic", "border": "replicate", "degradation": ""}
+    tracemalloc.start()
+    try:
+        made = tables.ManifestTables(rows, facts)
+        first = next(made.parts(1000))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(first) == 1000
+    assert peak / len(rows) < 150, "bytes for each row"

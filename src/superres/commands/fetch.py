@@ -76,11 +76,12 @@ def _table(rows: list[dict[str, Any]]) -> str:
         for line in cells
     ]
     by_hand = [
-        f"  {row['name']}: {row['place']} -> data/manual/{row['name']}/ "
+        f"  {row['name']} ({row['homepage']}): {row['place']} -> data/manual/{row['name']}/ "
         + ", ".join(file["file"] for file in row["files"])
         for row in rows
         if row["how"] == "manual"
     ]
+    by_hand = [line.rstrip() for line in by_hand]
     return "\n".join([*lines, "", "manual, to place by hand:", *by_hand])
 
 

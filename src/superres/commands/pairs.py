@@ -70,4 +70,6 @@ def _options(params: "Params", dask: str | None) -> "PairOptions":
         shard_bytes=params.data.shard_bytes,
         degradation=params.data.degradation,
         seed=params.seed,
+        on_the_fly=params.data.on_the_fly,
+        max_shift=params.data.max_shift,
     )

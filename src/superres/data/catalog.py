@@ -1,4 +1,4 @@
-"""What a data set is, and which one a source of params.yaml means; nothing is fetched here.
+"""Which data set a source of params.yaml means; nothing is fetched here.
 
 The entries are data: datasets.yaml beside this file. A source is a name of the catalog, a part
 of one (`path: "catalog:imagenet?classes=n01440764&first=500"`), a folder or video of this
@@ -7,135 +7,23 @@ machine, or a web address with its sha256.
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Final, Literal
+from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import Field
-
 from superres.config import Source
-from superres.config.schema import Frozen
 from superres.data.catalog_file import read_entries
-from superres.data.protocols import Protocol
+from superres.data.dataset import (
+    VIDEO_SUFFIXES,
+    Dataset,
+    Local,
+    Package,
+    Remote,
+    RemoteFile,
+    Selection,
+    Sides,
+)
 from superres.data.sources import Kind
-from superres.data.splits import Split
 from superres.errors import DataError
-
-IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
-ARCHIVE_SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-
-Bytes = Annotated[int, Field(ge=0)]
-
-
-class Package(Frozen):
-    """Files inside an installed Python package, found without importing it."""
-
-    package: str
-    folder: str
-
-
-class Local(Frozen):
-    """A folder or a file of this machine."""
-
-    path: Path
-
-
-class RemoteFile(Frozen):
-    """A file or archive that is downloaded, or placed by hand where there are no `urls`."""
-
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    urls: tuple[str, ...] = ()  # tried in this order
-    size: Bytes | None = None
-    checksum: Annotated[str | None, Field(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")] = (
-        None  # as published; None: nobody publishes one
-    )
-    # auto: by suffix; nested: archives in the archive, one per class; stl10: raw pixels
-    unpack: Literal["auto", "nested", "stl10"] = "auto"
-    needed: bool = True
-
-
-class Remote(Frozen):
-    """Files on the web or placed by hand; without `files`, a folder filled by hand."""
-
-    files: tuple[RemoteFile, ...] = ()
-    at_least: int = 0  # of the files that are not `needed`
-
-
-class Item(Frozen):
-    """One file with a fixed place in the splits."""
-
-    file: str
-    sha256: str
-    split: Split
-
-
-class SplitRule(Frozen):
-    """A split of its authors: `match` names files, `names` a text file that lists them."""
-
-    match: str | None = None
-    names: str | None = None
-    split: Split | None = None  # None: each line of `names` ends with 0, 1 or 2
-
-
-class Selection(Frozen):
-    """The part of a data set that is wanted."""
-
-    classes: tuple[str, ...] = ()  # top folders
-    first: Annotated[int | None, Field(ge=1)] = None  # files, in the order of their names
-    protocol: str | None = None  # the split of a report instead of the authors'
-
-
-class Dataset(Frozen):
-    """What `fetch` has to bring: `items` are all of it, or empty where the origin decides."""
-
-    name: str
-    entry: str = ""  # its name in the catalog, where `name` is another
-    title: str = ""
-    kind: Kind
-    licence: str
-    homepage: str
-    holds: str = ""  # in words: how many pictures, how large
-    origin: Package | Local | Remote
-    unpacked: Bytes | None = None  # what it takes in data/raw, estimated
-    place: str = ""  # how to get and place what cannot be downloaded
-    items: tuple[Item, ...] = ()
-    take: tuple[str, ...] = ("*",)  # patterns of members; * also stands for /
-    leave: tuple[str, ...] = ()
-    rules: tuple[SplitRule, ...] = ()
-    sequences: bool = False  # every folder is a clip, its pictures the frames
-    protocols: dict[str, Protocol] = Field(default_factory=dict)
-    selection: Selection = Selection()
-    split: Split | None = None  # every file goes there
-
-    @property
-    def suffixes(self) -> tuple[str, ...]:
-        """File name endings this data set takes, in lower case."""
-        return VIDEO_SUFFIXES if self.kind == "video" else IMAGE_SUFFIXES
-
-    @property
-    def shelf(self) -> str:
-        """Folder name of what is downloaded or placed by hand."""
-        return self.entry or self.name
-
-    @property
-    def protocol(self) -> Protocol | None:
-        """The chosen protocol of a report."""
-        name = self.selection.protocol
-        return None if name is None else self.protocols[name]
-
-    @property
-    def is_automatic(self) -> bool:
-        """Whether fetch gets all of it without anybody's help."""
-        if not isinstance(self.origin, Remote):
-            return True
-        return bool(self.origin.files) and all(file.urls for file in self.origin.files)
-
-    @property
-    def size(self) -> int:
-        """Known bytes of its archives, else of its files; 0 when unknown."""
-        files = self.origin.files if isinstance(self.origin, Remote) else ()
-        return sum(file.size or 0 for file in files) or self.unpacked or 0
-
 
 CATALOG: Final[dict[str, Dataset]] = read_entries(
     Path(__file__).with_name("datasets.yaml"), Dataset
@@ -155,6 +43,10 @@ def resolve(source: Source) -> Dataset:
         dataset = _part_of_catalog(source, path)
     else:
         dataset = _from_path(source, path)
+    if source.clip_length is not None and dataset.kind != "video":
+        raise DataError(
+            f"data source '{source.name}': clip_length cuts videos, this one holds {dataset.kind}."
+        )
     if source.split == "auto":
         return dataset
     forced = tuple(item.model_copy(update={"split": source.split}) for item in dataset.items)
@@ -216,14 +108,26 @@ def _from_path(source: Source, path: str) -> Dataset:
             f"({path}). Choose another name for your own files."
         )
     is_web = path.startswith(("http://", "https://"))
-    kind: Kind = "video" if _is_video(path) else "images"
+    is_video = source.kind == "video" or (source.kind is None and _is_video(path))
+    kind: Kind = "video" if is_video else "images"
     return Dataset(
         name=source.name,
-        kind=source.kind or kind,
+        kind=kind,
         licence="not stated",
         homepage=path.partition("#")[0] if is_web else "",
-        origin=_remote(source.name, path) if is_web else Local(path=Path(path)),
+        origin=_remote(source.name, path) if is_web else _local(source, path, kind),
+        sequences=source.kind == "frames",
+        sides=Sides() if source.lr else None,
     )
+
+
+def _local(source: Source, path: str, kind: Kind) -> Local:
+    if source.lr and (kind == "video" or not Path(path).expanduser().is_dir()):
+        raise DataError(
+            f"data source '{source.name}': `lr` goes with a folder of pictures in `path` (frames "
+            f"of videos: a folder for each clip and kind: frames), found {path}."
+        )
+    return Local(path=Path(path), lr=Path(source.lr) if source.lr else None)
 
 
 def _is_video(path: str) -> bool:

@@ -7,11 +7,14 @@ quarantine.csv  every video that gave none, with the reason
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from superres.data.manifest import QUARANTINE, write_csv
 from superres.errors import DataError
@@ -24,11 +27,14 @@ CLIPS: Final = "clips.csv"
 class FrameRow:
     """One extracted frame."""
 
-    clip: str
+    clip: str  # the video's, or VIDEO/<number of the first frame> of a group
     index: int  # of the frame in its video, from 0
     seconds: float  # since the start of the video
     file: str  # below data/frames, with forward slashes
     scene: int  # from 0; counts the cuts before this frame
+
+
+Shot = tuple[FrameRow, NDArray[np.uint8]]  # a frame and its pixels, (H, W, 3) RGB
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,29 @@ def windows(
         for run in _runs(rows)
         for first in range(0, len(run) - length + 1, starts)
     ]
+
+
+def whole_groups(
+    shots: Iterable[Shot], length: int, stride: int, step: int
+) -> Iterator[list[Shot]]:
+    """Yield the windows of `windows` while a video is read, each under a clip name of its own.
+
+    `step`: how many frames of the video lie between two kept ones. No more than one group is held
+    in memory, so `stride` is at least `length`.
+    """
+    group: list[Shot] = []
+    before: FrameRow | None = None
+    place = 0  # in the run of neighbouring frames
+    for row, pixels in shots:
+        if before is None or row.scene != before.scene or row.index - before.index != step:
+            group, place = [], 0
+        if place % stride < length:
+            group.append((row, pixels))
+        if len(group) == length:
+            name = f"{row.clip}/{group[0][0].index:06d}"
+            yield [(replace(one, clip=name), held) for one, held in group]
+            group = []
+        before, place = row, place + 1
 
 
 def septuplets(rows: Sequence[FrameRow], stride: int = 7) -> list[tuple[FrameRow, ...]]:

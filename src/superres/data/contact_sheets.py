@@ -30,7 +30,8 @@ EDGES: Final[Mapping[str, tuple[Callable[[Row], float], str]]] = {
 
 def failing_sheets(folder: Path, rows: Sequence[Row], failed: Sequence[Check]) -> str:
     """Return sheets, HR beside LR, of the pictures that an expectation does not hold for."""
-    known = {row.id: row for row in rows}
+    wanted = {name for check in failed for name in _names(check)}
+    known = {row.id: row for row in rows if row.id in wanted}
     faults: dict[tuple[str, ...], list[str]] = {}  # what fails the same pictures is one sheet
     for check in failed:
         names = tuple(name for name in _names(check) if name in known)

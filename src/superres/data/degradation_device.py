@@ -8,9 +8,7 @@ matter.
 
 from functools import lru_cache
 from itertools import product
-from typing import Final
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -29,9 +27,6 @@ from superres.data.degradations.operations import (
 )
 from superres.data.degradations.pixels import GRID
 from superres.data.degrade import imresize
-from superres.errors import ConfigError
-
-NOT_HERE: Final = ("resize_frame", "video")
 
 
 class DeviceDegradation:
@@ -45,12 +40,7 @@ class DeviceDegradation:
     """
 
     def __init__(self, degradation: Degradation, scale: int) -> None:
-        named = [step.name for step in degradation.steps if step.name in NOT_HERE]
-        if named:
-            raise ConfigError(
-                f"degradation step {named[0]!r} needs whole frames and cannot run on crops during "
-                "training; make the pairs with it instead"
-            )
+        degradation.require_crops()
         self.degradation = degradation
         self.scale = scale
 
@@ -159,6 +149,8 @@ def _weights(length: int, target: int, kernel: str, border: str, antialias: bool
     """Return (target, length): what a resize of one axis does, read off the unit vectors."""
     unit = np.eye(length)
     if kernel == "opencv_cubic":
+        import cv2  # a machine that only trains may be without it
+
         weights = np.asarray(cv2.resize(unit, (length, target), interpolation=cv2.INTER_CUBIC))
     else:
         weights = imresize(

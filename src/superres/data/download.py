@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from superres.data.catalog import RemoteFile
+from superres.data.dataset import RemoteFile
 from superres.data.download_http import (
     DEFAULT,
     Facts,

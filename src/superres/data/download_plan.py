@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from superres.config import Source
-from superres.data.catalog import CATALOG, Dataset, Local, Package, Remote, resolve
+from superres.data.catalog import CATALOG, resolve
+from superres.data.dataset import Dataset, Local, Package, Remote
 from superres.data.download import require_room
 from superres.data.download_parts import part_of
 from superres.data.download_sets import Places, missing_files, told_missing
@@ -87,6 +88,9 @@ def _steps(dataset: Dataset, folder: Path, places: Places, checked: bool) -> Ite
         )
     elif isinstance(origin, Local):
         yield Step(dataset.name, origin.path.name, "copy", _bytes_missing(origin.path, folder))
+        if origin.lr is not None and dataset.sides is not None:
+            size = _bytes_missing(origin.lr, folder / dataset.sides.lr)
+            yield Step(dataset.name, origin.lr.name, "copy", size)
     elif known(dataset, folder, checked=checked) is not None:
         yield Step(dataset.name, "all files", "present", None)
     elif not origin.files:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from superres.data.archives import DEFAULT_LIMITS, ArchiveLimits, NoRoomError, names_in, unpack
-from superres.data.catalog import ARCHIVE_SUFFIXES, Dataset, Remote, RemoteFile
+from superres.data.dataset import ARCHIVE_SUFFIXES, Dataset, Remote, RemoteFile
 from superres.data.download import digests_of, download, is_expected
 from superres.data.download_http import DEFAULT, Transfer
 from superres.errors import DataError
@@ -140,8 +140,11 @@ def told_missing(dataset: Dataset, places: Places) -> str | None:
 
 
 def _named(file: RemoteFile) -> str:
-    size = f" ({file.size / 1e9:.2f} GB)" if file.size else ""
-    return file.file + size + (f" {file.checksum}" if file.checksum else "")
+    count = file.size or 0
+    size = f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    return (
+        file.file + (f" ({size})" if count else "") + (f" {file.checksum}" if file.checksum else "")
+    )
 
 
 def _check_placed(file: RemoteFile, path: Path) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,11 +12,13 @@ from typing import Final
 from superres.atomic import partial_name
 from superres.config import Source
 from superres.data.archives import DEFAULT_LIMITS, ArchiveLimits
-from superres.data.catalog import Remote, resolve
+from superres.data.catalog import resolve
+from superres.data.dataset import Dataset, Remote
 from superres.data.download_http import DEFAULT, Transfer
 from superres.data.download_plan import require_all
 from superres.data.download_sets import Places
 from superres.data.listing import Wanted
+from superres.data.one_at_a_time import only_one
 from superres.data.origins import is_right, locate
 from superres.data.sources import SOURCE_FILE, RawFile, RawSource, write_source
 from superres.errors import DataError
@@ -74,12 +77,24 @@ def fetch(
 
     Raises DataError naming the file with expected and found sha256, the folder without any
     accepted file, what must be placed by hand, a disk that is too small (before anything
-    starts), or something in `target` that no fetch has put there.
+    starts), something in `target` that no fetch has put there, or another fetch at work on it.
     """
     datasets = [resolve(source) for source in sources]
-    names = {dataset.name for dataset in datasets}
-    _refuse_strangers(target, names)
+    _refuse_strangers(target, {dataset.name for dataset in datasets})
     places = options.places(target)
+    is_remote = any(isinstance(dataset.origin, Remote) for dataset in datasets)
+    with ExitStack() as stack:
+        # Two targets may share the downloads.
+        for folder in (target, places.downloads) if is_remote else (target,):
+            lock = folder.with_name(f".{folder.name}.lock")
+            stack.enter_context(only_one(lock, f"fetches into {folder}"))
+        return _fetch(sources, datasets, target, places)
+
+
+def _fetch(
+    sources: Sequence[Source], datasets: Sequence[Dataset], target: Path, places: Places
+) -> FetchReport:
+    names = {dataset.name for dataset in datasets}
     if any(isinstance(dataset.origin, Remote) for dataset in datasets):
         require_all(sources, target, places)
     listings: list[RawSource] = []

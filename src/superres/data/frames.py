@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from superres import images, video
 from superres.atomic import replaced_folder
 from superres.config import Source
-from superres.data.clips import Bad, ClipRow, FrameRow, write_frames
+from superres.data.clips import Bad, ClipRow, FrameRow, Shot, whole_groups, write_frames
 from superres.data.origins import is_right
 from superres.data.scenes import CutFinder
 from superres.data.sources import VERIFY, read_sources
@@ -53,9 +53,10 @@ def extract(raw: Path, target: Path, sources: Sequence[Source]) -> FramesReport:
     """Replace `target` by PNG frames of every video in `raw`, and frames.csv.
 
     Of each clip `first` frames are skipped, then every `every`-th is kept, at most `max_frames`;
-    frames of a single colour are left out. A PNG is named after the frame's number in the video.
-    A video that is none or gives no frame is listed in quarantine.csv with the reason; of a
-    truncated one the whole frames are kept. Scenes are counted at hard cuts, see `CutFinder`.
+    frames of a single colour are left out. With `clip_length` only whole groups of so many are
+    kept, each a clip of its own, see `whole_groups`. A PNG is named after the frame's number in
+    the video. A video that is none or gives no frame is listed in quarantine.csv with the reason;
+    of a truncated one the whole frames are kept. Scenes are counted at hard cuts, see `CutFinder`.
     Rotation, interlacing, depth, further streams and missing ends are noted in clips.csv.
 
     Raises DataError when fetch has to run first; `target` then stays as it was.
@@ -115,7 +116,7 @@ def _extract_clip(clip: _Clip, folder: Path) -> tuple[list[FrameRow], ClipRow]:
     rows = []
     waiting: deque[Future[None]] = deque()
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for row, pixels in reading.chosen():
+        for row, pixels in reading.kept():
             waiting.append(pool.submit(_write_png, folder / row.file, pixels))
             rows.append(row)
             if len(waiting) > AHEAD:
@@ -124,11 +125,16 @@ def _extract_clip(clip: _Clip, folder: Path) -> tuple[list[FrameRow], ClipRow]:
             write.result()
     if not rows:
         raise InputError(
-            f"no frame to keep after skipping {clip.options.first}: the video is too short, or "
-            "its frames show a single colour",
+            f"no frame to keep after skipping {clip.options.first}: the video is too short, its "
+            f"frames show a single colour{_or_groups(clip.options)}",
             code="no_frames",
         )
     return rows, reading.facts(rows)
+
+
+def _or_groups(options: Source) -> str:
+    length = options.clip_length
+    return f", or no scene has {length} neighbouring ones" if length else ""
 
 
 class _Reading:
@@ -140,10 +146,23 @@ class _Reading:
         self.moments: list[float] = []
         self.is_whole = False
 
-    def chosen(self) -> Iterator[tuple[FrameRow, NDArray[np.uint8]]]:
-        """Decode up to the last frame needed and yield the kept ones."""
+    def kept(self) -> Iterator[Shot]:
+        """Decode up to the last frame needed and yield the kept ones, in whole groups if asked."""
+        options, kept = self.clip.options, 0
+        length = options.clip_length or 1
+        shots = self._chosen()
+        groups: Iterator[list[Shot]] = ([shot] for shot in shots)
+        if options.clip_length is not None:
+            groups = whole_groups(shots, length, options.clip_stride or length, options.every)
+        for group in groups:
+            yield from group
+            kept += length
+            if options.max_frames is not None and kept + length > options.max_frames:
+                return
+
+    def _chosen(self) -> Iterator[Shot]:
         cuts, name, options = CutFinder(), self.clip.name, self.clip.options
-        scene = kept = 0
+        scene = 0
         for frame in video.read(self.clip.video):
             self.moments.append(frame.seconds)
             scene += cuts.is_cut(frame.pixels)
@@ -152,9 +171,6 @@ class _Reading:
                 continue
             file = f"{name}/{frame.index:06d}.png"
             yield FrameRow(name, frame.index, frame.seconds, file, scene), frame.pixels
-            kept += 1
-            if kept == options.max_frames:
-                return
         self.is_whole = True
 
     def facts(self, rows: Sequence[FrameRow]) -> ClipRow:

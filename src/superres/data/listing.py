@@ -4,10 +4,11 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from superres.data.catalog import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Dataset
+from superres.data.dataset import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Dataset
+from superres.data.real_pairs import partners
 from superres.data.sources import RawFile, RawSource
 from superres.data.splits import SPLITS, Split, assign
 from superres.errors import DataError
@@ -32,7 +33,7 @@ def listing(
 ) -> RawSource:
     """Return what source.json says of a data set."""
     told = (dataset.name, dataset.kind, dataset.licence, dataset.homepage, origin)
-    return RawSource(*told, files, archives or {})
+    return RawSource(*told, files, archives or {}, is_paired=dataset.sides is not None)
 
 
 def scan(dataset: Dataset, path: Path) -> dict[str, Path]:
@@ -84,7 +85,12 @@ def with_splits(
     theirs: Mapping[str, Split] | None = None,
     is_single: bool = False,
 ) -> tuple[RawFile, ...]:
-    """Give each file its split: the forced one, the authors', its folder's, or by content."""
+    """Give each file its split: the forced one, the authors', its folder's, or by content.
+
+    The LR of a real pair goes with its HR.
+    """
+    if dataset.sides is not None:
+        return _both_sides(dataset, digests, theirs)
     found = theirs or _by_folder(dataset, digests) or _by_content(dataset, digests)
     numbers = _frame_numbers(digests) if dataset.sequences else {}
     return tuple(
@@ -98,6 +104,21 @@ def with_splits(
         )
         for file, digest in sorted(digests.items())
     )
+
+
+def _both_sides(
+    dataset: Dataset, digests: Mapping[str, str], theirs: Mapping[str, Split] | None
+) -> tuple[RawFile, ...]:
+    hrs, hr_of = partners(dataset, digests)
+    alone = dataset.model_copy(update={"sides": None})
+    pictures = with_splits(alone, {name: digests[name] for name in hrs}, theirs=theirs)
+    known = {file.file: file for file in pictures}
+    lost = RawFile("", "", dataset.split or "train")
+    lrs = (
+        replace(known.get(hr, lost), file=lr, sha256=digests[lr], lr_of=hr)
+        for lr, hr in sorted(hr_of.items())
+    )
+    return (*pictures, *lrs)
 
 
 def _frame_numbers(files: Iterable[str]) -> dict[str, int]:

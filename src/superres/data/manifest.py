@@ -10,7 +10,6 @@ quarantine.csv          files that were left out, and why
 
 import csv
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -27,6 +26,8 @@ PACK: Final = "pack.json"
 QUARANTINE: Final = "quarantine.csv"
 SIDES: Final = ("hr", "lr")
 PACK_KEYS: Final = {"scale", "kernel", "border", "min_side", "splits", "sha256"}
+GIVEN: Final = "given"  # before the degradation of rows whose LR was not made but given
+ON_THE_FLY: Final = "on the fly: "  # before the degradation of rows whose LR training makes anew
 REBUILD: Final = "Run `superres pairs` to build it again."
 
 Pixels = NDArray[np.uint8]
@@ -73,6 +74,16 @@ _READ: Final[Mapping[Any, Callable[[str], Any]]] = {
     float: float,
     int | None: lambda text: int(text) if text else None,
 }
+_READERS: Final = tuple(_READ[field.type] for field in fields(Row))
+# Columns whose values are mostly the row's own: looking them up would only take room.
+_OWN: Final = tuple(
+    name
+    in (
+        *("id", "path", "sha256", "source_sha256", "index", "hr_offset", "lr_offset"),
+        *("mean", "contrast", "clipped"),
+    )
+    for name in COLUMNS
+)
 
 
 def pack_name(split: str, side: str, shard: int = 0) -> str:
@@ -87,25 +98,35 @@ def read_manifest(folder: Path) -> list[Row]:
     """
     path = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            header = tuple(next(reader, ()))
+            if header != COLUMNS:
+                raise DataError(
+                    f"{path}: columns are {', '.join(header) or 'missing'}; "
+                    f"expected {', '.join(COLUMNS)}. {REBUILD}"
+                )
+            known: list[dict[str, Any]] = [{} for _ in COLUMNS]
+            return [_row(path, number, cells, known) for number, cells in enumerate(reader, 2)]
     except FileNotFoundError:
         raise DataError(f"{path}: no such file. {REBUILD}") from None
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = tuple(next(reader, ()))
-    if header != COLUMNS:
-        raise DataError(
-            f"{path}: columns are {', '.join(header) or 'missing'}; "
-            f"expected {', '.join(COLUMNS)}. {REBUILD}"
-        )
-    return [_row(path, number, cells) for number, cells in enumerate(reader, start=2)]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: damaged ({error}). {REBUILD}") from None
 
 
-def _row(path: Path, number: int, cells: Sequence[str]) -> Row:
+def _row(path: Path, number: int, cells: list[str], known: Sequence[dict[str, Any]]) -> Row:
+    """Make a row of the cells; values that repeat from row to row become one object."""
     try:
         if len(cells) != len(COLUMNS):
             raise ValueError(f"{len(cells)} values, expected {len(COLUMNS)}")
-        columns = zip(fields(Row), cells, strict=True)
-        return Row(*(_READ[column.type](cell) for column, cell in columns))
+        values: list[Any] = []
+        for cell, read, seen, is_own in zip(cells, _READERS, known, _OWN, strict=True):
+            if cell not in seen:
+                value = read(cell)
+                if not is_own:
+                    seen[cell] = value
+            values.append(value if is_own else seen[cell])
+        return Row(*values)
     except ValueError as error:
         raise DataError(f"{path}: line {number} cannot be read ({error}). {REBUILD}") from None
 

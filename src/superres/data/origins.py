@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from superres.data.catalog import Dataset, Local, Package, Remote
+from superres.data.dataset import Dataset, Local, Package, Remote, Sides
 from superres.data.download_sets import Places, gather
 from superres.data.listing import Wanted, clip_of, listing, scan, with_splits
 from superres.data.protocols import apply
@@ -24,9 +24,7 @@ def locate(dataset: Dataset, folder: Path, staging: Path, places: Places) -> Wan
     if isinstance(dataset.origin, Package):
         return _packaged(dataset, dataset.origin)
     if isinstance(dataset.origin, Local):
-        path = dataset.origin.path.expanduser()
-        _refuse_overlap(dataset.name, path, folder.parent)
-        return _listed(dataset, path, "local")
+        return _local(dataset, dataset.origin, folder)
     if not dataset.origin.files:
         return _placed(dataset, places.by_hand(dataset))
     return known(dataset, folder) or _downloaded(dataset, dataset.origin, folder, (staging, places))
@@ -155,19 +153,25 @@ def _placed(dataset: Dataset, path: Path) -> Wanted:
     return Wanted(listing(dataset, files, "placed by hand"), paths)
 
 
-def _listed(dataset: Dataset, path: Path, origin: str) -> Wanted:
+def _local(dataset: Dataset, origin: Local, folder: Path) -> Wanted:
+    path = origin.path.expanduser()
+    _refuse_overlap(dataset.name, path, folder.parent, ", which fetch fills,")
     paths = scan(dataset, path)
+    if origin.lr is not None:
+        lr = origin.lr.expanduser()
+        _refuse_overlap(dataset.name, lr, folder.parent, ", which fetch fills,")
+        _refuse_overlap(dataset.name, lr, path, ", the HR side,")
+        side = (dataset.sides or Sides()).lr
+        paths |= {f"{side}/{name}": file for name, file in scan(dataset, lr).items()}
     digests = {file: sha256_of(where) for file, where in paths.items()}
-    is_single = path.is_file()
-    return Wanted(
-        listing(dataset, with_splits(dataset, digests, is_single=is_single), origin), paths
-    )
+    files = with_splits(dataset, digests, is_single=path.is_file())
+    return Wanted(listing(dataset, files, "local"), paths)
 
 
-def _refuse_overlap(name: str, path: Path, target: Path) -> None:
-    here, there = target.resolve(), path.resolve()
+def _refuse_overlap(name: str, path: Path, other: Path, role: str) -> None:
+    here, there = other.resolve(), path.resolve()
     if here == there or here in there.parents or there in here.parents:
         raise DataError(
-            f"data source '{name}': its path {path} and {target}, which fetch fills, lie inside "
-            "each other. Keep the originals elsewhere."
+            f"data source '{name}': its path {path} and {other}{role} lie inside each other. Keep "
+            "the originals elsewhere."
         )

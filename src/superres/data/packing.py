@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -106,10 +106,17 @@ class Pack:
         )
 
 
-def write_facts(folder: Path, packs: Mapping[str, Pack], options: PairOptions) -> str:
-    """Write pack.json over the finished manifest and packs; return the data hash."""
+def write_facts(
+    folder: Path, packs: Mapping[str, Pack], options: PairOptions, ways: Iterable[str] = ()
+) -> str:
+    """Write pack.json over the finished manifest and packs; return the data hash.
+
+    `ways`: every degradation that the manifest names; those that `options` do not lead to, as of
+    real pairs, are listed.
+    """
     hashes = {name: digest for pack in packs.values() for name, digest in pack.hashes().items()}
     manifest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    others = sorted({*ways} - {options.describe()})
     facts = {
         "scale": options.scale,
         "kernel": options.kernel,
@@ -117,6 +124,7 @@ def write_facts(folder: Path, packs: Mapping[str, Pack], options: PairOptions) -
         "degradation": options.describe(),
         "seed": options.seed,
         "min_side": options.min_side,
+        **({"other_degradations": others, "max_shift": options.max_shift} if others else {}),
         "splits": {
             split: {
                 "images": pack.images,

@@ -59,6 +59,7 @@ def build_folder(pictures: Path, target: Path, options: PairOptions) -> PairsRep
 def _pack(
     candidates: Sequence[Candidate], bad: list[Bad], target: Path, options: PairOptions
 ) -> PairsReport:
+    options.check()
     rows: list[Row] = []
     with replaced_folder(target) as folder:
         with ExitStack() as stack:
@@ -67,19 +68,19 @@ def _pack(
                 for split in SPLITS
             }
             pool = stack.enter_context(open_workers(options.workers))
-            describe = options.describe()
             made = pool.map(partial(prepare, options=options), candidates)
             for candidate, outcome in _finished(zip(candidates, made, strict=True), options):
                 if isinstance(outcome, Bad):
                     bad.append(outcome)
                 else:
                     pack = packs[candidate.split]
-                    rows.append(_row(candidate, outcome, pack.place(outcome), options, describe))
+                    rows.append(_row(candidate, outcome, pack.place(outcome), options))
                     pack.append(outcome)
         _check_share(bad, len(rows), options.max_bad_share)
         write_manifest(folder, _with_ids(rows))
         write_quarantine(folder, bad)
-        total = write_facts(folder, packs, options)
+        ways = {row.degradation for row in rows}
+        total = write_facts(folder, packs, options, ways)
     counts = {split: pack.images for split, pack in packs.items()}
     size = sum(pack.bytes for pack in packs.values())
     return PairsReport(counts, tuple(bad), total, size)
@@ -94,8 +95,9 @@ def _finished(outcomes: Iterable[Outcome], options: PairOptions) -> Iterator[Out
     if chain is None or not (chain.is_random or chain.needs_clip):
         yield from outcomes
         return
-    for (clip, _), frames in groupby(outcomes, key=lambda one: (one[0].clip, one[0].source)):
-        if clip:
+    for key, frames in groupby(outcomes, key=lambda one: (one[0].clip, one[0].source, one[0].lr)):
+        clip, _, given = key
+        if clip and not given:
             yield from _clip(clip, frames, options)
         else:
             yield from frames
@@ -131,7 +133,6 @@ def _row(
     prepared: Prepared,
     place: tuple[int, int, int],
     options: PairOptions,
-    degradation: str,
 ) -> Row:
     shard, hr_offset, lr_offset = place
     return Row(
@@ -159,7 +160,7 @@ def _row(
         licence=candidate.licence,
         shard=shard,
         source_sha256=prepared.source_sha256,
-        degradation=degradation,
+        degradation=prepared.degradation,
         profile=prepared.profile,
         clipped=prepared.clipped,
         scene=candidate.scene,

@@ -1,7 +1,8 @@
 """Check the packed pixels themselves: checksums, offsets, the degradation, leaks."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -13,6 +14,7 @@ from superres.data.degradations import Degradation, picture_seed
 from superres.data.degrade import Border, degrade
 from superres.data.leaks import near_copies
 from superres.data.manifest import (
+    GIVEN,
     MANIFEST,
     SIDES,
     Pixels,
@@ -23,6 +25,7 @@ from superres.data.manifest import (
     sha256_of_pixels,
 )
 from superres.data.prepare import is_of_clip
+from superres.data.registration import fault_of
 from superres.data.splits import SPLITS
 from superres.errors import DataError, SuperresError
 from superres.metrics import psnr
@@ -37,13 +40,9 @@ def check_pixels(folder: Path, rows: Sequence[Row], pack: Mapping[str, Any]) -> 
     altered = [name for name, digest in expected.items() if _sha256(folder / name) != digest]
     manifest = _sha256(folder / MANIFEST)
     total = combined_hash({**expected, MANIFEST: manifest})
-    counts = [
-        split
-        for split in SPLITS
-        if sum(row.split == split for row in rows) != pack["splits"][split]["images"]
-    ]
-    unreadable = [row.id for row in rows if not _is_readable(folder, row)]
-    readable = [row for row in rows if row.id not in set(unreadable)]
+    found = Counter(row.split for row in rows)
+    counts = [split for split in SPLITS if found[split] != pack["splits"][split]["images"]]
+    readable, unreadable, broken = _readable(folder, rows)
     quarantined = tuple(bad.path for bad in read_quarantine(folder))
     return [
         Check("The packs have the checksums of pack.json.", "critical", tuple(altered)),
@@ -53,18 +52,36 @@ def check_pixels(folder: Path, rows: Sequence[Row], pack: Mapping[str, Any]) -> 
             () if total == pack["sha256"] else (MANIFEST,),
         ),
         Check("Each split has as many pairs as pack.json says.", "critical", tuple(counts)),
-        Check("The packs hold every picture the manifest lists.", "critical", tuple(unreadable)),
+        Check("The packs hold every picture the manifest lists.", "critical", unreadable),
         Check(
             "The packs are exactly as long as their pictures.",
             "critical",
-            tuple(name for name in expected if not _is_whole(folder, name, rows)),
+            _not_whole(folder, expected, rows),
         ),
         Check("Every file could be used.", "warning", quarantined),
-        _check_hr(folder, readable),
+        Check("The HR pixels of every pair have the checksum of its row.", "critical", broken),
         _check_lr(folder, readable, altered, pack),
+        *_check_given(folder, readable, altered, pack),
         *_check_likeness(folder, readable, pack),
         _check_copies(folder, readable),
     ]
+
+
+def _readable(
+    folder: Path, rows: Sequence[Row]
+) -> tuple[list[Row], tuple[str, ...], tuple[str, ...]]:
+    """Read every HR once; return the rows that are there, the ids that are not, and the altered."""
+    there, absent, altered = [], [], []
+    for row in rows:
+        try:
+            hr = load_pair(folder, row)[1]
+        except DataError:
+            absent.append(row.id)
+            continue
+        there.append(row)
+        if sha256_of_pixels(hr) != row.sha256:
+            altered.append(row.id)
+    return there, tuple(absent), tuple(altered)
 
 
 def sample(rows: Sequence[Row], number: int = SAMPLE) -> list[Row]:
@@ -90,35 +107,20 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _is_readable(folder: Path, row: Row) -> bool:
-    try:
-        load_pair(folder, row)
-    except DataError:
-        return False
-    return True
-
-
-def _is_whole(folder: Path, name: str, rows: Sequence[Row]) -> bool:
-    path = folder / name
-    side = name.split(".")[1]
-    sizes = [
-        3 * (row.height * row.width if side == "hr" else row.lr_height * row.lr_width)
-        for row in rows
-        if pack_name(row.split, side, row.shard) == name
-    ]
-    return path.is_file() and path.stat().st_size == sum(sizes)
+def _not_whole(folder: Path, names: Iterable[str], rows: Sequence[Row]) -> tuple[str, ...]:
+    sizes: Counter[str] = Counter()
+    for row in rows:
+        sizes[pack_name(row.split, "hr", row.shard)] += 3 * row.height * row.width
+        sizes[pack_name(row.split, "lr", row.shard)] += 3 * row.lr_height * row.lr_width
+    return tuple(
+        name
+        for name in names
+        if not (folder / name).is_file() or (folder / name).stat().st_size != sizes[name]
+    )
 
 
 def _failing(rows: Sequence[Row], holds: Callable[[Row], bool]) -> tuple[str, ...]:
     return tuple(row.id for row in rows if not holds(row))
-
-
-def _check_hr(folder: Path, rows: Sequence[Row]) -> Check:
-    def holds(row: Row) -> bool:
-        return sha256_of_pixels(load_pair(folder, row)[1]) == row.sha256
-
-    sentence = "The HR pixels of every pair have the checksum of its row."
-    return Check(sentence, "critical", _failing(rows, holds))
 
 
 def _check_lr(
@@ -129,13 +131,12 @@ def _check_lr(
     Frames whose LR depends on their clip are left to `_check_likeness`.
     """
     chain = _chain(pack)
-    made = [row for row in rows if chain is None or not is_of_clip(row.clip, chain)]
-    suspects = [
+    made = [
         row
-        for row in made
-        if any(pack_name(row.split, side, row.shard) in altered for side in SIDES)
+        for row in rows
+        if not _is_given(row) and (chain is None or not is_of_clip(row.clip, chain))
     ]
-    chosen = {row.id: row for row in [*sample(made), *suspects]}
+    chosen = _chosen(made, altered)
 
     def holds(row: Row) -> bool:
         lr, hr = load_pair(folder, row)
@@ -148,7 +149,42 @@ def _check_lr(
         return bool(np.array_equal(again, lr))
 
     sentence = f"LR is the degraded HR, pixel for pixel ({len(chosen)} of {len(rows)} compared)."
-    return Check(sentence, "critical", _failing(list(chosen.values()), holds))
+    return Check(sentence, "critical", _failing(chosen, holds))
+
+
+def _chosen(rows: Sequence[Row], altered: Sequence[str]) -> list[Row]:
+    """Return a sample, and every row of the shards that were altered."""
+    shards = set(altered)
+    suspects = [
+        row
+        for row in rows
+        if shards and any(pack_name(row.split, side, row.shard) in shards for side in SIDES)
+    ]
+    return list({row.id: row for row in [*sample(rows), *suspects]}.values())
+
+
+def _is_given(row: Row) -> bool:
+    return row.degradation.startswith(GIVEN)
+
+
+def _check_given(
+    folder: Path, rows: Sequence[Row], altered: Sequence[str], pack: Mapping[str, Any]
+) -> list[Check]:
+    """Real pairs: nothing can be made anew, but both sides have to show the same place alike."""
+    given = [row for row in rows if _is_given(row)]
+    if not given:
+        return []
+
+    def holds(row: Row) -> bool:
+        lr, hr = load_pair(folder, row)
+        try:
+            return not fault_of(np.asarray(lr), np.asarray(hr), float(pack["max_shift"]))
+        except DataError:  # HR is no multiple of LR
+            return False
+
+    chosen = _chosen(given, altered)
+    sentence = f"Real pairs are registered: place and brightness ({len(chosen)} of {len(given)})."
+    return [Check(sentence, "critical", _failing(chosen, holds))]
 
 
 def _chain(pack: Mapping[str, Any]) -> Degradation | None:
@@ -166,7 +202,8 @@ def _again(hr: Pixels, row: Row, chain: Degradation | None, seed: int) -> Pixels
 
 def _check_likeness(folder: Path, rows: Sequence[Row], pack: Mapping[str, Any]) -> list[Check]:
     """Where the degradation is a chain, LR still has to show what HR shows, in the same place."""
-    if _chain(pack) is None:
+    made = [row for row in rows if not _is_given(row)]
+    if _chain(pack) is None or not made:
         return []
 
     def holds(row: Row) -> bool:
@@ -175,7 +212,7 @@ def _check_likeness(folder: Path, rows: Sequence[Row], pack: Mapping[str, Any]) 
             psnr(np.asarray(lr), degrade(np.asarray(hr), row.scale)) >= FLOOR
         )
 
-    chosen = sample(rows)
+    chosen = sample(made)
     sentence = f"LR is at least {FLOOR:.0f} dB like the bicubic HR ({len(chosen)} compared)."
     return [Check(sentence, "critical", _failing(chosen, holds))]
 

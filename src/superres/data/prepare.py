@@ -1,28 +1,21 @@
 """One picture file becomes one LR/HR pair of 8-bit RGB pixels, or the reason why not."""
 
-import hashlib
 import math
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from superres.data.clips import Bad
 from superres.data.degrade import degrade, mod_crop
-from superres.data.manifest import Pixels, sha256_of_pixels
-from superres.data.profiles import to_srgb
-from superres.data.sources import VERIFY
-from superres.errors import DataError, InputError
-from superres.images import Limits, Picture, decode
+from superres.data.manifest import ON_THE_FLY, Pixels, sha256_of_pixels
+from superres.data.reading import load
+from superres.errors import ConfigError
 
 if TYPE_CHECKING:
     from superres.data.degradations import Degradation
-
-LIMITS: Final = Limits(max_bytes=256 << 20, max_pixels=100_000_000)
 
 
 @dataclass(frozen=True)
@@ -38,6 +31,8 @@ class PairOptions:
     shard_bytes: int = 1 << 30  # of HR in one file
     degradation: Sequence[Mapping[str, Any]] | str | None = None  # instead of kernel and border
     seed: int = 1  # of a random degradation
+    on_the_fly: bool = False  # training degrades its own crops, see `Sampler`
+    max_shift: float = 0.5  # HR pixels that the LR of a real pair may lie off
 
     def chain(self) -> "Degradation | None":
         """Return the checked degradation; None for kernel and border. ConfigError as its parse."""
@@ -47,10 +42,23 @@ class PairOptions:
 
         return Degradation.parse(self.degradation)
 
-    def describe(self) -> str:
-        """Return in words how LR is made of HR."""
+    def check(self) -> None:
+        """Raise ConfigError for a degradation that is unknown, or cannot be done on the fly."""
         chain = self.chain()
-        return chain.describe() if chain else f"x{self.scale} {self.kernel} {self.border}"
+        if not self.on_the_fly:
+            return
+        if chain is None:
+            raise ConfigError(
+                "data.on_the_fly needs data.degradation: a list of steps, or bicubic, bd, "
+                "real-world."
+            )
+        chain.require_crops()
+
+    def describe(self, split: str = "") -> str:
+        """Return in words how LR is made of HR, in the training split also when."""
+        chain = self.chain()
+        words = chain.describe() if chain else f"x{self.scale} {self.kernel} {self.border}"
+        return ON_THE_FLY + words if self.on_the_fly and split == "train" else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,8 @@ class Candidate:
     clip: str = ""
     index: int | None = None
     scene: int = 0
+    lr: str = ""  # of a real pair: the file of its LR, below `root`
+    lr_sha256: str | None = None
 
     @property
     def file(self) -> Path:
@@ -88,53 +98,68 @@ class Prepared:
     source_sha256: str = ""
     profile: str = ""
     clipped: float = 0.0
+    degradation: str = ""  # how LR came to be
 
 
 def prepare(candidate: Candidate, options: PairOptions) -> Prepared | Bad:
-    """Decode, convert to 8-bit sRGB, mod-crop and degrade one file.
+    """Decode, convert to 8-bit sRGB (see `load`), mod-crop and degrade one file, or check its LR.
 
-    EXIF rotation is applied, grey tripled, 16 bits rounded to 8, transparency composited on
-    white, another colour profile than sRGB converted. Where LR depends on the clip (see
-    `is_of_clip`) it is left empty. Raises DataError when the file is not what fetch recorded.
+    Where LR depends on the clip (see `is_of_clip`) it is left empty. Raises DataError when the
+    file is not what fetch recorded.
     """
-    try:
-        if too_large := _too_large(candidate.file):
-            return Bad(candidate.path, too_large)
-        data = candidate.file.read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        if candidate.sha256 not in (None, digest):
-            raise DataError(f"{candidate.file}: not the content that was fetched. {VERIFY}")
-        picture = decode(data, LIMITS)
-    except OSError as error:
-        raise DataError(f"{candidate.file}: cannot be read ({error.strerror}). {VERIFY}") from None
-    except InputError as error:
-        return Bad(candidate.path, str(error))
-    except MemoryError:
-        return Bad(candidate.path, "takes more memory than there is")
-    rgb, profile = to_srgb(to_rgb8(picture), picture.icc, is_grey=picture.grey)
+    found = load(candidate.root, candidate.path, candidate.sha256)
+    if isinstance(found, Bad):
+        return found
+    pair = _given(found.rgb, candidate, options) or _made(found.rgb, candidate, options)
+    if isinstance(pair, Bad):
+        return pair
+    hr, lr, degradation = pair
+    mean, contrast = statistics(hr)
+    return Prepared(
+        hr=hr,
+        lr=lr,
+        channels=found.channels,
+        bit_depth=found.bit_depth,
+        mean=mean,
+        contrast=contrast,
+        sha256=sha256_of_pixels(hr),
+        source_sha256=found.sha256,
+        profile=found.profile,
+        clipped=clipped_share(hr),
+        degradation=degradation,
+    )
+
+
+Pair = tuple[Pixels, Pixels, str]  # hr, lr, in words how LR came to be
+
+
+def _given(rgb: Pixels, candidate: Candidate, options: PairOptions) -> Pair | Bad | None:
+    if not candidate.lr:
+        return None
+    from superres.data.given import given_pair
+
+    pair = given_pair(rgb, candidate, options)
+    return pair if isinstance(pair, Bad) else _too_small(pair[0], candidate, options) or pair
+
+
+def _made(rgb: Pixels, candidate: Candidate, options: PairOptions) -> Pair | Bad:
     hr = np.ascontiguousarray(mod_crop(rgb, options.scale))
     chain = options.chain()
     if chain and hr.size:
         hr = chain.hr(rgb, options.scale)
+    if bad := _too_small(hr, candidate, options):
+        return bad
+    return hr, _lr(hr, candidate, options, chain), options.describe(candidate.split)
+
+
+def _too_small(hr: Pixels, candidate: Candidate, options: PairOptions) -> Bad | None:
     height, width = hr.shape[:2]
-    if min(height, width) < max(options.min_side, options.scale):
-        return Bad(
-            candidate.path,
-            f"too small: {width}x{height} after cropping to a multiple of {options.scale}, "
-            f"each side must be at least {options.min_side}",
-        )
-    mean, contrast = statistics(hr)
-    return Prepared(
-        hr=hr,
-        lr=_lr(hr, candidate, options, chain),
-        channels=picture.channels,
-        bit_depth=picture.bit_depth,
-        mean=mean,
-        contrast=contrast,
-        sha256=sha256_of_pixels(hr),
-        source_sha256=digest,
-        profile=profile,
-        clipped=clipped_share(hr),
+    if min(height, width) >= max(options.min_side, options.scale):
+        return None
+    return Bad(
+        candidate.path,
+        f"too small: {width}x{height} after cropping to a multiple of {options.scale}, "
+        f"each side must be at least {options.min_side}",
     )
 
 
@@ -165,40 +190,6 @@ def filmed(hrs: Iterable[Pixels], clip: str, options: PairOptions) -> Iterator[P
     chain = options.chain()
     if chain is not None:
         yield from chain.apply_clip(hrs, options.scale, _seed(options, clip))
-
-
-def refusal(file: Path) -> str | None:
-    """Return why a file is not even opened: a link, a pipe or device, too large; else None."""
-    try:
-        mode = file.lstat().st_mode
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    if stat.S_ISLNK(mode):
-        return "a link; links are not followed"
-    if not stat.S_ISREG(mode):
-        return "no regular file"
-    return _too_large(file)
-
-
-def _too_large(file: Path) -> str | None:
-    found = file.stat().st_size
-    return str(LIMITS.too_many_bytes(found)) if found > LIMITS.max_bytes else None
-
-
-def to_rgb8(picture: Picture) -> Pixels:
-    """Return uint8 (height, width, 3) RGB: what a viewer shows on a white page.
-
-    The colours below full transparency are arbitrary (often black), hence the compositing.
-    """
-    pixels: NDArray[Any] = picture.pixels
-    if picture.alpha is not None:
-        peak = int(np.iinfo(pixels.dtype).max)
-        alpha = picture.alpha[..., None].astype(np.uint32)
-        mixed = pixels * alpha + peak * (peak - alpha)  # at most 65535 squared: fits
-        pixels = ((mixed + peak // 2) // peak).astype(pixels.dtype)
-    if pixels.dtype == np.uint16:
-        pixels = (pixels.astype(np.uint32) + 128) // 257  # 65535 = 255 * 257
-    return pixels.astype(np.uint8, copy=False)
 
 
 def statistics(hr: Pixels) -> tuple[float, float]:

@@ -1,21 +1,19 @@
 """Check that real LR/HR pairs show the same place: no degradation made them (RealVSR)."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from superres import images
 from superres.colour import luma
 from superres.data.degrade import imresize
-from superres.data.prepare import to_rgb8
 from superres.errors import DataError
 
 MAX_SHIFT: Final = 0.5  # HR pixels; half of one already softens what is learned
+MAX_BRIGHTER: Final = 25.5  # grey levels of the means: a tenth of the range
+FLAT: Final = 0.25  # grey levels that the detail of a picture varies by; less is no structure
 MIN_PEAK: Final = 0.1  # of the correlation; below it the two pictures share no structure
 STEPS: Final = 6
 FARTHEST: Final = 3.0  # pixels, from where refining starts
@@ -41,15 +39,6 @@ class Shift:
     def distance(self) -> float:
         """Length of the shift, HR pixels."""
         return float(np.hypot(self.down, self.right))
-
-
-@dataclass(frozen=True)
-class Misaligned:
-    """A pair that is not registered, and why."""
-
-    name: str
-    shift: Shift
-    reason: str
 
 
 def shift_of(lr: Pixels, hr: Pixels) -> Shift:
@@ -95,40 +84,28 @@ def _refined(
     return down, right
 
 
-def misaligned(
-    pairs: Iterable[tuple[str, Pixels, Pixels]], max_shift: float = MAX_SHIFT
-) -> Iterator[Misaligned]:
-    """Yield every pair of (name, lr, hr) that is shifted by more than `max_shift` HR pixels.
+def fault_of(lr: Pixels, hr: Pixels, max_shift: float = MAX_SHIFT) -> str:
+    """Say why LR and HR do not show the same place alike; "" when they do.
 
-    Also one of which the two pictures have too little in common to tell. Flat pictures, which
-    have no structure at all, are passed over.
+    Brightness, structure in common, and the shift are looked at, in this order. A flat picture
+    has no structure, so nothing is said of its shift. Raises DataError as `shift_of`.
     """
-    for name, lr, hr in pairs:
-        shift = shift_of(lr, hr)
-        if not np.any(_detail(hr)) or not np.any(_detail(lr)):
-            continue
-        if shift.peak < MIN_PEAK:
-            reason = f"LR and HR have too little in common (peak {shift.peak:.2f})"
-            yield Misaligned(name, shift, reason)
-        elif shift.distance > max_shift:
-            reason = (
-                f"HR lies {shift.down:+.2f} rows and {shift.right:+.2f} columns from LR, more "
-                f"than {max_shift:g} pixels"
-            )
-            yield Misaligned(name, shift, reason)
-
-
-def folder_pairs(lr: Path, hr: Path) -> Iterator[tuple[str, Pixels, Pixels]]:
-    """Yield (name, lr, hr) for every picture below the folder `hr`, by name, for `misaligned`.
-
-    RealVSR: `folder_pairs(root / "LQ", root / "GT")`. Raises DataError for a picture without its
-    partner of the same relative name, InputError for one that cannot be read.
-    """
-    for file in sorted(path for path in hr.rglob("*") if path.suffix.lower() in images.FORMATS):
-        name = file.relative_to(hr).as_posix()
-        if not (lr / name).is_file():
-            raise DataError(f"{hr / name}: no picture of that name in {lr}")
-        yield name, to_rgb8(images.read(lr / name)), to_rgb8(images.read(file))
+    brighter = float(luma(lr).mean() - luma(hr).mean())
+    if abs(brighter) > MAX_BRIGHTER:
+        return (
+            f"LR is {brighter:+.1f} grey levels brighter than HR, more than {MAX_BRIGHTER:g} apart"
+        )
+    if min(float(_detail(side).std()) for side in (lr, hr)) < FLAT:
+        return ""
+    shift = shift_of(lr, hr)
+    if shift.peak < MIN_PEAK:
+        return f"LR and HR have too little in common (peak {shift.peak:.2f})"
+    if shift.distance > max_shift:
+        return (
+            f"HR lies {shift.down:+.2f} rows and {shift.right:+.2f} columns from LR, more than "
+            f"{max_shift:g} pixels"
+        )
+    return ""
 
 
 def _detail(pixels: Pixels) -> _Floats:

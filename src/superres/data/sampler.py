@@ -3,17 +3,24 @@
 Each of the aligned LR/HR crops is flipped or rotated in one of eight ways. On a GPU the pixels of
 all shards live in its memory as far as they fit, and a batch is one gather per resolution;
 otherwise a crop is one read from the memory-mapped shard. Draws and pixels are the same.
+
+Where the manifest says that a picture is degraded on the fly, the LR of a crop is made of its HR
+anew in every batch; what is drawn for that is part of the same random state.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from superres.data.gathering import Crops, Mapped, Resident, fits, shard_sizes
-from superres.data.manifest import SIDES, Row, read_manifest, read_pack
+from superres.data.manifest import ON_THE_FLY, SIDES, Row, read_manifest, read_pack
 from superres.errors import DataError
+
+if TYPE_CHECKING:
+    from superres.data.fresh_lr import FreshLr
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Sampler:
         positions = [_positions(row, hr_patch, self.scale) for row in usable]
         self.weights = torch.tensor(positions, dtype=torch.float64)
         self.images = len(usable)
+        self._fresh = _fresh(usable, self.scale, hr_patch)
         self.random = torch.Generator().manual_seed(seed)
 
     def batch(self, size: int) -> Batch:
@@ -82,7 +90,10 @@ class Sampler:
         turn = drawn[:, 3].long()
         lr = Crops(lr_start, lr_width, top, left, turn, patch)
         hr = Crops(hr_start, hr_width, top * self.scale, left * self.scale, turn, self.hr_patch)
-        return Batch(self._lr.gather(lr), self._hr.gather(hr), images.to(self.device))
+        lrs = self._lr.gather(lr)
+        if self._fresh is not None:
+            lrs = self._fresh.replace(lrs, images, hr, self._hr, self.random)
+        return Batch(lrs, self._hr.gather(hr), images.to(self.device))
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs to draw the same batches again."""
@@ -91,6 +102,14 @@ class Sampler:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a saved state."""
         self.random.set_state(state["random"])
+
+
+def _fresh(rows: Sequence[Row], scale: int, hr_patch: int) -> "FreshLr | None":
+    if not any(row.degradation.startswith(ON_THE_FLY) for row in rows):
+        return None
+    from superres.data.fresh_lr import FreshLr  # the degradations: not every training needs them
+
+    return FreshLr(rows, scale, hr_patch)
 
 
 def _table(rows: list[Row], hr_starts: list[int], lr_starts: list[int]) -> torch.Tensor:

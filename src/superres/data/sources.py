@@ -29,6 +29,7 @@ class RawFile:
     clip: str | None = None
     index: int | None = None
     official: Split | None = None  # the split before params.yaml chose another
+    lr_of: str | None = None  # real pairs: the HR file that this is the LR of
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class RawSource:
     origin: str  # a package, a web address or "local"; never a path of this machine
     files: tuple[RawFile, ...]
     archives: Mapping[str, str] = field(default_factory=dict)  # archive -> sha256 that came
+    is_paired: bool = False  # LR is given, not made
 
 
 def write_source(folder: Path, source: RawSource) -> bool:
@@ -60,10 +62,12 @@ def _plain(source: RawSource) -> dict[str, Any]:
     for entry in content["files"]:
         if entry["official"] in (None, entry["split"]):
             del entry["official"]
-        if entry["index"] is None:
-            del entry["index"]
-    if not content["archives"]:
-        del content["archives"]
+        for name in ("index", "lr_of"):
+            if entry[name] is None:
+                del entry[name]
+    for name in ("archives", "is_paired"):
+        if not content[name]:
+            del content[name]
     return content
 
 

@@ -1,9 +1,11 @@
 """Great Expectations over the manifest, and checks of the pixels: is this fit to train on?"""
 
+import gc
 import importlib.resources
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -11,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from superres.atomic import write_text
 from superres.data.checks import Check, ValidationReport
 from superres.data.drift import ACCEPTED, check_drift
-from superres.data.manifest import REBUILD, read_manifest, read_pack
+from superres.data.manifest import REBUILD, Row, read_manifest, read_pack
 from superres.data.pixel_checks import check_pixels
 from superres.data.splits import SPLITS
-from superres.data.tables import clips_table, frames_of_clips, manifest_table
+from superres.data.tables import ManifestTables, clips_table, frames_of_clips
 from superres.data.validation_page import page
 from superres.errors import DataError
 
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 
 EXPECTATIONS: Final = "expectations.json"
 CLIPS: Final = "expectations_clips.json"
+# What has to see every row at once; all other expectations judge each row by itself.
+OF_ALL_ROWS: Final = (
+    "expect_table_row_count_to_be_between",
+    "expect_column_distinct_values_to_contain_set",
+    "expect_column_mean_to_be_between",
+)
 
 
 def validate(
@@ -44,9 +52,7 @@ def validate(
     if not rows:
         raise DataError(f"{pairs}: the manifest lists no pair. {REBUILD}")
     pack = read_pack(pairs)
-    checks = _check_table(
-        expectations(), manifest_table(rows, pack), {"min_side": pack["min_side"]}
-    )
+    checks = _check_manifest(rows, pack)
     if frames := frames_of_clips(rows):
         checks += _check_table(expectations(CLIPS), clips_table(frames))
     checks += check_pixels(pairs, rows, pack)
@@ -63,6 +69,25 @@ def expectations(name: str = EXPECTATIONS) -> dict[str, Any]:
     text = importlib.resources.files("superres.data").joinpath(name).read_text("utf-8")
     suite: dict[str, Any] = json.loads(text)
     return suite
+
+
+def _check_manifest(rows: Sequence[Row], pack: Mapping[str, Any]) -> list[Check]:
+    """Check row by row in parts, and what concerns all rows together on a few columns."""
+    tables, suite = ManifestTables(rows, pack), expectations()
+    together = [one for one in suite["expectations"] if one["type"] in OF_ALL_ROWS]
+    alone = [one for one in suite["expectations"] if one["type"] not in OF_ALL_ROWS]
+    found = _check_table({**suite, "expectations": together}, tables.whole())
+    parts: dict[str, Check] = {}
+    for table in tables.parts():
+        wanted = {**suite, "expectations": alone}
+        for check in _check_table(wanted, table, {"min_side": pack["min_side"]}):
+            before = parts.get(check.sentence, check)
+            failing = check.failing if before is check else before.failing + check.failing
+            detail = before.detail or check.detail
+            parts[check.sentence] = replace(check, failing=failing, detail=detail)
+        gc.collect()  # what Great Expectations made refers to itself, and to the table
+    told = {check.sentence: check for check in found} | parts
+    return [told[one["description"]] for one in suite["expectations"]]
 
 
 def _great_expectations() -> ModuleType:

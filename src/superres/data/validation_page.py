@@ -81,7 +81,7 @@ def page(result: ValidationReport, folder: Path, rows: Sequence[Row]) -> str:
         verdict="passed" if result.success else "failed",
         tone="good" if result.success else "bad",
         summary=escape(_summary(result)),
-        degradation=escape(rows[0].degradation or "an unrecorded degradation"),
+        degradation=escape(_degradations(rows)),
         thumb=THUMB,
         sources=_sources(rows),
         sha256=escape(result.sha256),
@@ -99,6 +99,11 @@ def _summary(result: ValidationReport) -> str:
     counts = ", ".join(f"{number} {split}" for split, number in result.pairs.items())
     text = f"{counts} pairs. {held} of {len(result.checks)} expectations hold"
     return f"{text}; {warnings} of the others only warn." if warnings else f"{text}."
+
+
+def _degradations(rows: Sequence[Row]) -> str:
+    ways = dict.fromkeys(row.degradation or "an unrecorded degradation" for row in rows)
+    return " | ".join(ways)
 
 
 def _sources(rows: Sequence[Row]) -> str:

@@ -30,6 +30,8 @@ PRESETS: Final[Mapping[str, str]] = {
     "real-world": "second_order",
 }
 
+WHOLE_FRAMES: Final = ("resize_frame", "video")
+
 
 @dataclass(frozen=True)
 class Degradation:
@@ -65,6 +67,15 @@ class Degradation:
     def needs_clip(self) -> bool:
         """Whether a frame depends on its neighbours, so that `apply_clip` is what is meant."""
         return any(step.name == "video" for step in self.steps)
+
+    def require_crops(self) -> None:
+        """Raise ConfigError for a step that needs whole frames, so not the crops of a training."""
+        for step in self.steps:
+            if step.name in WHOLE_FRAMES:
+                raise ConfigError(
+                    f"degradation step {step.name!r} needs whole frames and cannot run on crops "
+                    "during training; make the pairs with it instead"
+                )
 
     def hr(self, picture: Pixels, scale: int) -> Pixels:
         """Return the HR side of the pair: resized by `resize_frame`, else mod-cropped.

@@ -1,8 +1,10 @@
-"""Carry out drawn operations on (H, W, 3) pixels with numpy, OpenCV and the codecs."""
+"""Carry out drawn operations on (H, W, 3) pixels with numpy, OpenCV and the codecs.
+
+OpenCV is imported where it is needed: a machine that only trains may be without it.
+"""
 
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,6 +70,8 @@ def _resized(operation: Resize, pixels: NDArray[Any]) -> NDArray[Any]:
     if size == pixels.shape[:2]:
         return pixels
     if operation.kernel == "opencv_cubic":
+        import cv2
+
         return np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_CUBIC))
     return imresize(
         pixels,
@@ -79,6 +83,8 @@ def _resized(operation: Resize, pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _filtered(pixels: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[Any]:
+    import cv2
+
     is_separable = weights.ndim == 1
     for kernel in [weights[None, :], weights[:, None]] if is_separable else [weights]:
         pixels = np.asarray(cv2.filter2D(_padded(pixels, kernel.shape), cv2.CV_64F, kernel))
@@ -113,6 +119,8 @@ def _luma(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _compressed(pixels: Pixels, quality: int) -> Pixels:
     """JPEG and back by OpenCV's libjpeg-turbo, 4:2:0 as cameras write it."""
+    import cv2
+
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     _, content = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]), options)
     decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)

@@ -108,6 +108,8 @@ def write_model(folder: Path, strength: float, scale: int = SCALE) -> Path:
         "source": "R0 <sharpener> & more",
         "training_seconds": 12.0,
         "configuration": {"expected": "30 dB & <more>"},
+        "data": {"sets": ["discs"], "licences": ["CC0"], "images": 3},
+        "degradation": {"kernel": "bicubic", "border": "replicate", "scale": scale},
         "data_sha256": "d" * 64,
         "git_commit": "c" * 40,
     }

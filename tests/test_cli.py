@@ -17,6 +17,7 @@ from small import scene, small_params, write_model, write_pack
 from superres import __version__, images, registry
 from superres.__main__ import main
 from superres.images import Picture
+from superres.models import MODELS
 from superres.release import promotion
 
 
@@ -81,7 +82,16 @@ def test_evaluate_gives_json_of_the_documented_form(run: Run) -> None:
     found = done.json
     per_image = found.pop("per_image")
     figures = {key: found.pop(key) for key in ("psnr", "ssim", "mse")}
-    assert found == {"model": "sharp", "scale": 2, "data": "hr", "protocol": "y", "images": 2}
+    expected = {"model": "sharp", "scale": 2, "data": "hr", "protocol": "y", "images": 2}
+    assert found.items() >= expected.items()
+    assert found["protocol_options"] == {
+        "name": "y-shave2-uint8",
+        "channel": "y",
+        "shave": 2,
+        "rounding": "uint8",
+        "self_ensemble": False,
+        "lr": "bicubic",
+    }
     assert [one["image"] for one in per_image] == ["0", "1"]
     for key, value in figures.items():
         assert value == pytest.approx(sum(one[key] for one in per_image) / 2)
@@ -91,6 +101,24 @@ def test_evaluate_without_json_says_it_in_a_line(run: Run) -> None:
     done = run("evaluate", "--model", "bicubic", "--scale", 2, "--data", "hr")
     assert done.code == 0
     assert done.out.startswith("bicubic x2 on hr (2 pictures, y, 2 px shaved): PSNR ")
+
+
+def test_evaluate_knows_sets_by_name_and_protocols_in_full(run: Run, project: Path) -> None:
+    folder = project / "data" / "raw" / "set5"
+    folder.mkdir(parents=True)
+    images.write(folder / "0.png", Picture(scene(0)))
+    words = ("evaluate", "--model", "sharp", "--set", "set5", "--json")
+    plain = run(*words, "--protocol", "y-shave").json
+    assert (plain["data"], plain["images"]) == ("set5", 1)
+    assert plain["per_image"][0]["set"] == "Set5"
+    assert plain["psnr"] == run(*words).json["psnr"]
+    other = run(*words, "--protocol", "rgb-shave0-none-x8").json
+    assert other["protocol_options"]["self_ensemble"]
+    assert other["psnr"] != plain["psnr"]
+    assert run(*words, "--data", "hr").code == 2
+    missing = run("evaluate", "--model", "sharp", "--set", "bsd100")
+    assert missing.code == 1
+    assert "superres fetch" in missing.err
 
 
 def test_evaluate_takes_the_pack_or_one_of_its_sets(run: Run) -> None:
@@ -182,18 +210,20 @@ def test_models_lists_baselines_networks_and_folders(run: Run, project: Path) ->
     done = run("models", "--json", "--scale", 2)
     assert done.code == 0
     by_name = {one["name"]: one for one in done.json}
-    assert by_name.keys() == {
-        *("nearest", "bilinear", "bicubic", "lanczos", "compact", "srcnn", "srresnet"),
-        *("sharp-v", "wild-v"),
-    }
+    assert by_name.keys() == {*MODELS, "sharp-v", "wild-v"}
     assert by_name["bicubic"] == {
         "name": "bicubic",
         "network": "bicubic",
         "scale": 2,
+        "scales": [],
         "parameters": 0,
+        "multiply_adds": 25 * 3 * 1280 * 720,
         "halo": 2,
+        "paper": "Keys, 1981; R3, R4",
         "source": "baseline",
     }
+    assert by_name["edsr"]["parameters"] == 1_369_859
+    assert by_name["srresnet"]["scales"] == [2, 4, 8]
     assert by_name["sharp-v"]["source"] == "models/runs/sharp"
     assert by_name["sharp-v"]["network"] == "compact"
     assert by_name["srresnet"]["source"] == "network (untrained)"
@@ -207,18 +237,44 @@ def test_models_of_a_scale_that_some_networks_lack(run: Run) -> None:
     assert "bicubic" in names
     assert "srresnet" not in names
     assert "scale 3" in done.err
-    assert "srcnn" in run("models").out
+    table = run("models").out.splitlines()
+    assert table[0].split() == ["name", "scale", "scales", "parameters", "FLOPs", "halo", "source"]
+    (row,) = [line for line in table if line.startswith("edsr ")]
+    assert row.split()[:7] == ["edsr", "x4", "x2", "x3", "x4", "x8", "1,517,571"]
+    assert row.endswith("36  Lim et al., 2017")
+
+
+def test_a_network_that_cannot_be_counted_is_listed_all_the_same(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(generator: object) -> None:
+        raise RuntimeError("no meta kernel")
+
+    monkeypatch.setattr("superres.models.cost.cost_at_hd", refuse)
+    done = run("models", "--json")
+    assert done.code == 0
+    (row,) = [one for one in done.json if one["name"] == "srresnet"]
+    assert (row["multiply_adds"], row["parameters"]) == (None, 1_549_462)
+    assert "srresnet: FLOPs are not known (no meta kernel)" in done.err
+    assert "?" in run("models").out
 
 
 def test_bench_gives_json(run: Run) -> None:
     words = ("bench", "--model", "bicubic", "--size", "20x12", "--repeats", 2, "--json")
     found = run(*words, "--no-reference").json
     keys = ["model", "size", "ms_median", "fps", "backend", "threads", "ratio_to_srresnet"]
-    assert list(found) == keys
+    assert list(found)[: len(keys)] == keys
     assert (found["model"], found["size"], found["backend"]) == ("bicubic", "20x12", "torch")
+    assert (found["output"], found["parameters"]) == ("80x48", 0)
+    assert found["multiply_adds"] == 20 * 12 * 25 * 3 * 4**2  # five taps a side, every phase
     assert found["fps"] == pytest.approx(1000 / found["ms_median"], rel=0.02)
     assert found["ratio_to_srresnet"] is None
-    assert 0 < run(*words, "--scale", 2).json["ratio_to_srresnet"] < 1
+    assert found["ratio_to_bicubic"] is None
+    beside = run(*words, "--scale", 2, "--every-backend").json
+    assert 0 < beside["ratio_to_srresnet"] < 1
+    assert beside["ratio_to_bicubic"] > 0
+    assert beside["backends"]["torch"] == beside["ms_median"]
+    assert "no model.onnx" in beside["backends"]["onnx"]
 
 
 @pytest.mark.parametrize(

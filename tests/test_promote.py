@@ -1,19 +1,29 @@
 """Promotion from end to end: what becomes champion, what is refused, and that it is one step."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 from small import scene, small_params, write_model, write_pack
 
 from superres import promote as promotion
 from superres import registry
-from superres.checkpoint import load_model
+from superres.checkpoint import Model, load_model
+from superres.config import Params
 from superres.errors import ModelError
 from superres.promote import Contest, Outcome, promote
+from superres.registry import ConflictError, Standing
 from superres.release import promotion as measuring
+from superres.release.promotion import Ground, Judged
+from superres.release.verdict import explain
 
 # dB above bicubic on these pictures: good about 0.35, better 0.7, worse -1.
 STRENGTHS = {"good": 0.015, "better": 0.04, "worse": 0.12}
@@ -23,7 +33,8 @@ Promote = Callable[..., Outcome]
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 @pytest.fixture
@@ -36,7 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def verdict(project: Path) -> dict[str, object]:
+def verdict(project: Path) -> dict[str, Any]:
     return dict(json.loads((project / "reports" / "promotion.json").read_text()))
 
 
@@ -57,7 +68,10 @@ class Book:
         self.versions: list[dict[str, bytes]] = []
         self.tags: list[dict[str, str]] = []
         self.metrics: list[dict[str, float]] = []
+        self.hashes: list[str] = []
         self.alias: str | None = None
+        self.recorded: str | None = None
+        self.head = 0
         self.left: set[str] = set()
         self.fails = ""
 
@@ -66,23 +80,29 @@ class Book:
     ) -> str:
         self._may_fail("register")
         self.versions.append(content(folder))
+        self.hashes.append(registry.content_hash(folder))
         self.tags.append(tags)
         self.metrics.append(metrics)
         return str(len(self.versions))
 
-    def set_champion(self, version: str, *, settings: object) -> None:
+    def set_champion(self, version: str, *, judged: Standing, settings: object) -> None:
         self._may_fail("set_champion")
-        self.alias = version
+        if judged.head != self.head:
+            raise ConflictError(f"version {self.alias} is champion by now")
+        self.alias = self.recorded = version
+        self.head += 1
 
-    def champion(self, *, settings: object) -> str | None:
-        return self.alias
+    def standing(self, *, settings: object) -> Standing:
+        known = self.hashes[int(self.alias) - 1] if self.alias else None
+        return Standing(self.alias, self.recorded, self.head, known)
 
     def rolled_back(self, *, settings: object) -> set[str]:
         return self.left
 
     def download(self, version: str, target: Path, *, settings: object) -> Path:
-        target.mkdir(parents=True)
+        shutil.rmtree(target, ignore_errors=True)
         for name, body in self.versions[int(version) - 1].items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).write_bytes(body)
         return target
 
@@ -97,7 +117,7 @@ def book(monkeypatch: pytest.MonkeyPatch) -> Book:
     monkeypatch.setattr(measuring, "export_onnx", lambda model, path: path.write_bytes(b"onnx"))
     monkeypatch.setattr(measuring, "export_difference", lambda model, path: 0)
     made = Book()
-    for name in ("register", "set_champion", "champion", "rolled_back", "download"):
+    for name in ("register", "set_champion", "standing", "rolled_back", "download"):
         monkeypatch.setattr(promotion.registry, name, getattr(made, name))
     return made
 
@@ -110,7 +130,9 @@ def test_promotion_refusal_and_rollback_with_mlflow(
 
     assert run(project, "good").text == "good-v is champion, version 1 of 'superres'"
     first = content(champion)
-    assert first.keys() == {"model.safetensors", "model.json", "README.md", "model.onnx"}
+    pictures = {"failures/discs-0.png", "failures/discs-1.png"}
+    files = {"model.safetensors", "model.json", "README.md", "model.onnx"}
+    assert first.keys() == files | pictures
     assert registry.champion(settings=settings) == "1"
 
     outcome = run(project, "worse")
@@ -261,3 +283,183 @@ def test_models_of_another_scale_are_named(project: Path, book: Book) -> None:
     write_model(project / "models" / "champion", 0.04, scale=4)
     with pytest.raises(ModelError, match=r"champion: champion-v is for scale 4"):
         run(project, "good")
+
+
+def test_perfect_pictures_do_not_fail_the_gate(project: Path, book: Book) -> None:
+    """A flat picture is reproduced without error: its PSNR is infinite."""
+    pack = project / "data" / "pairs"
+    shutil.rmtree(pack)
+    flat = np.full((48, 64, 3), 90, np.uint8)
+    write_pack(pack, {f"discs/{seed}": scene(seed) for seed in range(6)} | {"discs/flat": flat})
+    assert run(project, "good").text.startswith("good-v is champion")
+    assert run(project, "better").text.startswith("better-v is champion")
+    found = verdict(project)["figures"]["champion"]["pictures"]["discs"]
+    assert found["discs/flat"]["psnr_y"] is None  # infinite: strict JSON has no word for it
+
+
+def test_nan_weights_are_refused_with_a_verdict(project: Path, book: Book) -> None:
+    run(project, "good")
+    weights = project / "models" / "runs" / "better" / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["body.0.weight"][0, 0, 1, 1] = float("nan")
+    save_file(tensors, weights)
+    outcome = run(project, "better")
+    assert outcome.text.startswith("better is refused; good-v stays champion:\n")
+    assert "NaN or infinite values in ['body.0.weight']" in outcome.text
+    assert verdict(project)["outcome"] == "refused"
+    assert book.alias == "1"
+
+
+def test_a_report_of_other_data_refuses(project: Path, book: Book) -> None:
+    """The best of evaluation.json may have been chosen on pictures that are no longer the test."""
+    known = {"data_sha256": "e" * 64, "mean_psnr_y": {"better": {"mean": 50.0}}}
+    (project / "reports").mkdir()
+    (project / "reports" / "comparison.json").write_text(json.dumps(known))
+    outcome = run(project, "better")
+    assert "the report is of the same data: found eeeeeeeeeeee and " in outcome.text
+    assert run(project, "good").text.startswith("good-v is champion")  # which it does not name
+
+
+def test_an_export_that_differs_is_refused(
+    project: Path, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "export_difference", lambda model, path: 7)
+    outcome = run(project, "better")
+    assert outcome.text.splitlines()[1:] == [
+        "  exported equals torch: found 7 grey levels, accepted <= 1"
+    ]
+
+
+def test_a_card_with_gaps_is_refused(project: Path, book: Book) -> None:
+    file = project / "models" / "runs" / "better" / "model.json"
+    content = json.loads(file.read_text())
+    del content["provenance"]["data"]
+    file.write_text(json.dumps(content))
+    outcome = run(project, "better")
+    assert "card complete: found it does not say: training data, licences" in outcome.text
+
+
+def test_a_champion_moved_on_another_machine_defends(project: Path, book: Book) -> None:
+    """The folder here is the former champion: the registry's is fetched and judged against."""
+    run(project, "good")
+    elsewhere = content(project / "models" / "champion")
+    run(project, "better")
+    shutil.rmtree(project / "models" / "champion")
+    for name, body in elsewhere.items():
+        file = project / "models" / "champion" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(body)
+    outcome = run(project, "worse")
+    assert outcome.text.startswith("worse-v is refused; better-v stays champion")
+    assert content(project / "models" / "champion") == book.versions[1]
+    (told,) = (
+        check["found"] for check in verdict(project)["checks"] if "registry's" in check["rule"]
+    )
+    assert told == "taken from the registry, version 2; the folder here was another"
+
+
+def test_an_alias_moved_by_hand_is_said(project: Path, book: Book) -> None:
+    run(project, "good")
+    book.recorded = "9"
+    run(project, "worse")
+    told = [check["found"] for check in verdict(project)["checks"]]
+    assert "the same; the alias was moved by hand to version 1, the history says 9" in told
+
+
+def test_a_champion_that_moves_during_the_judgement_refuses(
+    project: Path, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project, "good")
+    before = content(project / "models" / "champion")
+    judge = promotion.contest
+
+    def slow(challenger: Model, champion: Model | None, params: Params, on: Ground) -> Judged:
+        book.head += 1  # another promotion is done while this one measures
+        return judge(challenger, champion, params, on)
+
+    monkeypatch.setattr(promotion, "contest", slow)
+    outcome = run(project, "better")
+    assert outcome.text == "better-v is refused: version 1 is champion by now"
+    assert verdict(project)["outcome"] == "refused"
+    assert (content(project / "models" / "champion"), book.alias) == (before, "1")
+
+
+def test_the_card_of_a_champion_is_whole(project: Path, book: Book) -> None:
+    run(project, "good")
+    run(project, "better")
+    card = book.versions[1]["README.md"].decode()
+    heads = [line for line in card.splitlines() if line.startswith("## ")]
+    assert heads == ["## Figures", "## Failures", "## Limits", "## Gate"]
+    for text in ("| discs | better-v | ", "| discs | bicubic | ", "| discs | champion | "):
+        assert text in card
+    assert "![discs/0](failures/discs-0.png)" in card
+    assert "Made for LR by bicubic at x2" in card
+    assert "time as a ratio" not in card  # another figure each time
+
+
+def test_why_says_the_last_verdict_of_a_model(project: Path, book: Book) -> None:
+    run(project, "good")
+    run(project, "worse")
+    told = explain(project / "reports", "worse-v").splitlines()
+    assert told[:3] == ["worse-v: refused", "champion before: good-v", "broken:"]
+    assert told[3].startswith("  PSNR-Y above bicubic on discs: found -")
+    assert "kept:" in told
+    assert explain(project / "reports", "good-v").startswith("good-v: promoted as version 1")
+    with pytest.raises(ModelError, match=r"'nobody': no verdict .* judged here: good-v, worse-v"):
+        explain(project / "reports", "nobody")
+
+
+BOTH = """
+import sys, time
+from pathlib import Path
+from small import small_params
+from superres import promote as promotion
+from superres.release import promotion as measuring
+
+name, root = sys.argv[1], Path(sys.argv[2])
+measuring.export_onnx = lambda model, path: path.write_bytes(b"onnx")
+measuring.export_difference = lambda model, path: 0
+crown = promotion._crown
+
+def wait_for_the_other(*words):  # both have judged against the same champion
+    (root / f"{name}.judged").touch()
+    while len(list(root.glob("*.judged"))) < 2:
+        time.sleep(0.05)
+    return crown(*words)
+
+promotion._crown = wait_for_the_other
+params = small_params("good", "better", gate={"max_colour_shift": 99})
+places = (root / "data/pairs", root / "reports" / name, root / "models/champion")
+contest = promotion.Contest(params, *places, root / "models" / f".challenger-{name}" / "model")
+print(promotion.promote(contest, name).text)
+"""
+
+
+def test_of_two_promotions_at_the_same_time_one_wins(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    registry.champion(settings=PARAMS.tracking)  # makes the database, which takes seconds
+    paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", BOTH, name, str(project)],
+            cwd=project,
+            env=os.environ | {"PYTHONPATH": paths},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("good", "better")
+    }
+    told = {name: one.communicate(timeout=400) for name, one in processes.items()}
+    texts = {name: out.strip() for name, (out, _) in told.items()}
+    won = [name for name, text in texts.items() if "is champion, version" in text]
+    lost = [name for name, text in texts.items() if "is refused: version" in text]
+    assert (len(won), len(lost)) == (1, 1), told
+    assert "run superres promote again" in texts[lost[0]]
+    assert load_model(project / "models" / "champion").version == f"{won[0]}-v"
+    (entry,) = registry.history(settings=PARAMS.tracking)
+    assert entry.version == registry.champion(settings=PARAMS.tracking)
+    refused = json.loads((project / "reports" / lost[0] / "promotion.json").read_text())
+    assert (refused["outcome"], refused["passed"]) == ("refused", False)

@@ -1,13 +1,20 @@
 """Versions of the registered model, the champion, and the way back."""
 
+import itertools
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as some
 
 from superres import registry
 from superres.config import TrackingParams
 from superres.errors import ModelError
+from superres.registry import ConflictError, ledger
+from superres.registry.ledger import PROMOTED, ROLLED_BACK, Entry
+from superres.registry.versions import versions
 from superres.tracking.store import connect
 
 
@@ -197,3 +204,134 @@ def test_damaged_files_change_neither_folder_nor_champion(project: Project, tmp_
     assert project.champion() == "2"
     assert content(champion) == before
     assert [path.name for path in tmp_path.glob(".champion*")] == []
+
+
+def test_history_lists_every_change(project: Project) -> None:
+    project.crown(*(project.register(name) for name in ("first", "second")))
+    project.rollback()
+    found = registry.history(settings=project.settings, root=project.root)
+    assert [(entry.version, entry.action) for entry in found] == [
+        ("1", PROMOTED),
+        ("2", PROMOTED),
+        ("1", ROLLED_BACK),
+    ]
+    assert found[0].time <= found[1].time <= found[2].time
+
+
+def test_a_champion_that_was_judged_against_another_is_refused(project: Project) -> None:
+    for name in ("first", "second", "third"):
+        project.register(name)
+    project.crown("1")
+    judged = registry.standing(settings=project.settings, root=project.root)
+    assert (judged.champion, judged.recorded, judged.head) == ("1", "1", 1)
+    registry.set_champion("2", judged=judged, settings=project.settings, root=project.root)
+    with pytest.raises(ConflictError, match=r"champion is version 2 by now"):
+        registry.set_champion("3", judged=judged, settings=project.settings, root=project.root)
+    assert project.champion() == "2"
+
+
+def test_of_two_entries_after_the_same_one_the_first_holds(project: Project) -> None:
+    """What two machines do that both read the history before either wrote."""
+    for name in ("first", "second", "third"):
+        project.register(name)
+    project.crown("1")
+    store = connect(project.settings, project.root)
+    ledger.append(store, "2", PROMOTED, 1)
+    with pytest.raises(ConflictError, match=r"another process made version 2 champion \(promote\)"):
+        ledger.append(store, "3", PROMOTED, 1)
+    assert [entry.version for entry in ledger.read(store)] == ["1", "2"]
+    ledger.append(store, "3", PROMOTED, ledger.head(store))  # judged again, after the void one
+    assert [entry.version for entry in ledger.read(store)] == ["1", "2", "3"]
+
+
+def test_an_alias_that_cannot_be_moved_leaves_no_entry(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.crown(project.register("first"))
+    project.register("second")
+
+    def fail(*words: object) -> None:
+        raise sqlite3.OperationalError("disk full")
+
+    monkeypatch.setattr(registry, "point", fail)
+    with pytest.raises(sqlite3.OperationalError):
+        project.crown("2")
+    monkeypatch.undo()
+    assert project.champion() == "1"
+    found = registry.history(settings=project.settings, root=project.root)
+    assert [entry.version for entry in found] == ["1"]
+    project.crown("2")
+    assert project.champion() == "2"
+
+
+def test_the_list_of_an_older_registry_is_gone_on_with(project: Project) -> None:
+    for name in ("first", "second", "third"):
+        project.register(name)
+    store = connect(project.settings, project.root)
+    store.client.set_registered_model_tag("superres", "champions", '["1", "2"]')
+    store.client.set_registered_model_alias("superres", "champion", "2")
+    project.crown("3")
+    assert [project.rollback(), project.rollback()] == ["2", "1"]
+
+
+VERSIONS = some.sampled_from(["1", "2", "3", "4"])
+CHANGES = some.lists(some.tuples(some.sampled_from([PROMOTED, ROLLED_BACK]), VERSIONS), max_size=12)
+
+
+@given(CHANGES)
+@example([(PROMOTED, "1"), (PROMOTED, "2"), (ROLLED_BACK, "1"), (PROMOTED, "2")])
+def test_the_way_back_follows_from_the_entries(changes: list[tuple[str, str]]) -> None:
+    entries = [Entry(n, version, action, float(n)) for n, (action, version) in enumerate(changes)]
+    stack = ledger.champions(entries)
+    assert stack[-1:] == [version for _, version in changes][-1:]
+    assert set(stack) <= {version for _, version in changes}
+    assert all(one != two for one, two in itertools.pairwise(stack))
+    for version in set(stack):
+        assert ledger.until([*stack], version) == stack[: len(ledger.until(stack, version))]
+
+
+STEPS = some.lists(
+    some.one_of(
+        some.tuples(some.just("promote"), VERSIONS),
+        some.tuples(some.just("rollback"), VERSIONS),
+        some.tuples(some.just("rollback"), some.none()),
+        some.tuples(some.just("late"), VERSIONS),
+    ),
+    max_size=8,
+)
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(STEPS)
+def test_no_sequence_of_promotions_and_rollbacks_loses_history(
+    project: Project, steps: list[tuple[str, str | None]]
+) -> None:
+    """Whatever happens, entries are only added, and alias and last entry agree."""
+    known = set(versions(connect(project.settings, project.root)))
+    for name in ("first", "second", "third", "fourth"):
+        if len(known) < 4:
+            project.register(name)
+    late = registry.standing(settings=project.settings, root=project.root)
+    before = registry.history(settings=project.settings, root=project.root)
+    for step, version in steps:
+        try:
+            if step == "promote":
+                assert version is not None
+                project.crown(version)
+            elif step == "late":
+                assert version is not None
+                registry.set_champion(
+                    version, judged=late, settings=project.settings, root=project.root
+                )
+            else:
+                project.rollback(version)
+            moved = True
+        except ModelError:
+            moved = False
+        after = registry.history(settings=project.settings, root=project.root)
+        assert after[: len(before)] == before
+        assert len(after) == len(before) + moved
+        assert project.champion() == (after[-1].version if after else None)
+        before = after

@@ -23,7 +23,7 @@ from superres import images, video
 from superres.checkpoint import save_model
 from superres.images import Picture
 from superres.models import build
-from superres.video import Frame
+from superres.video import Frame, VideoOptions
 
 ROOT = Path(__file__).parents[1]
 NO_NETWORK = {"BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1", "PYTHONNOUSERSITE": "1"}
@@ -169,7 +169,7 @@ def test_pictures_and_health_are_answered_while_a_video_runs(
 ) -> None:
     pixels = noise(240, 320)
     frames = (Frame(np.roll(pixels, n, 1), n, n / 25, n, Fraction(1, 25)) for n in range(150))
-    video.write(tmp_path / "long.mp4", frames, crf=40)
+    video.write(tmp_path / "long.mp4", frames, options=VideoOptions(crf=40))
     content = (tmp_path / "long.mp4").read_bytes()
     response = client.post("/upscale_video/submit", files={"video": ("long.mp4", content)})
     task = {"task_id": response.json()["task_id"]}

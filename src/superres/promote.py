@@ -1,6 +1,7 @@
 """Promotion from end to end: challenger, gate, registry, champion folder, verdict."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from superres.atomic import replaced_folder
 from superres.checkpoint import Model, load_model
 from superres.config import Params
 from superres.errors import ModelError
-from superres.release.gate import Check, Verdict
-from superres.release.promotion import add_to_card, best_of, contest, ground, stage, write_verdict
+from superres.release.card import complete_card
+from superres.release.gate import HERE
+from superres.release.promotion import best_of, contest, ground, stage
+from superres.release.verdict import Check, Verdict, write_verdict
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,31 @@ class Outcome:
     failed: bool = False
 
 
+@dataclass(frozen=True)
+class Defender:
+    """The champion that is judged against, and how its folder and the registry agree."""
+
+    model: Model | None
+    standing: registry.Standing
+    told: str
+
+
 def promote(where: Contest, name: str | None) -> Outcome:
     """Judge the challenger and, on a pass, move the champion; the verdict is always written.
 
     `name`: an experiment or model folder; None takes the best of evaluation.json. When anything
-    fails, alias and champion folder stay as they are.
+    fails, or the champion moves while the challenger is judged, alias and champion folder stay as
+    they are.
     """
     name = name or best_of(_scores(where.report), where.params.experiments)
-    trained = load_model(name)
+    defender = _defender(where)
+    champion = defender.model
+    try:
+        trained = load_model(name)
+    except ModelError as error:
+        return _refuse(where, _unusable(name, champion, error), defender)
     if trained.folder is None:
         raise ModelError(f"'{name}' is a baseline; only a trained model can be promoted.")
-    champion = _champion(where)
     _require_scale(where, trained, champion)
     if champion is not None and champion.version == trained.version:
         verdict = Verdict(trained.version, champion.version, ())
@@ -53,23 +70,37 @@ def promote(where: Contest, name: str | None) -> Outcome:
         return Outcome(f"{trained.version} is the champion already")
     challenger = stage(trained.folder, where.staging)
     on = ground(where.params, where.pack)
-    verdict = _with_history(contest(challenger, champion, where.params, on), where)
+    judged = contest(challenger, champion, where.params, on)
+    rest = _outside(where, trained, defender, on.data_sha256)
+    verdict = replace(judged.verdict, checks=(*judged.verdict.checks, *rest))
     if not verdict.passed:
-        write_verdict(verdict, "refused", where.report)
-        reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
-        stays = f"{champion.version} stays champion" if champion else "there is no champion"
-        text = f"{trained.version} is refused; {stays}:\n{reasons}"
-        return Outcome(text, failed=champion is None)
+        return _refuse(where, verdict, defender)
     if where.dry_run:
         write_verdict(verdict, "would be promoted (dry run)", where.report)
         return Outcome(f"{trained.version} would be promoted")
-    version = _crown(where, trained, verdict)
-    write_verdict(verdict, f"promoted as version {version}", where.report)
-    return Outcome(f"{trained.version} is champion, version {version} of '{registry.MODEL}'")
+    complete_card(challenger, verdict, judged.rows, on.pairs)
+    return _crown(where, trained, verdict, defender)
 
 
-def _crown(where: Contest, trained: Model, verdict: Verdict) -> str:
-    add_to_card(where.staging, verdict)
+def _refuse(where: Contest, verdict: Verdict, defender: Defender) -> Outcome:
+    write_verdict(verdict, "refused", where.report)
+    champion = defender.model
+    reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
+    stays = f"{champion.version} stays champion" if champion else "there is no champion"
+    text = f"{verdict.challenger} is refused; {stays}:\n{reasons}"
+    return Outcome(text, failed=champion is None)
+
+
+def _unusable(name: str, champion: Model | None, error: ModelError) -> Verdict:
+    """Return the verdict of a folder whose weights cannot be used; no folder at all is an error."""
+    folders = (Path(name), Path("models/runs") / name)
+    if not any((folder / "model.safetensors").is_file() for folder in folders):
+        raise error
+    check = Check("weights are whole and finite", False, str(error), "finite, as model.json says")
+    return Verdict(Path(name).name, champion.version if champion else None, (check,))
+
+
+def _crown(where: Contest, trained: Model, verdict: Verdict, defender: Defender) -> Outcome:
     settings = where.params.tracking
     figures = {
         f"{name}.{key}": value for name, row in verdict.scores.items() for key, value in row.items()
@@ -81,33 +112,64 @@ def _crown(where: Contest, trained: Model, verdict: Verdict) -> str:
         "git_commit": str(trained.provenance.get("git_commit")),
     }
     version = registry.register(where.staging, figures, tags, settings=settings)
-    with replaced_folder(where.champion) as folder:
-        for file in where.staging.iterdir():
-            file.replace(folder / file.name)
-        registry.set_champion(version, settings=settings)
-    return version
+    try:
+        with registry.locked(where.champion), replaced_folder(where.champion) as folder:
+            for file in where.staging.iterdir():
+                file.replace(folder / file.name)
+            registry.set_champion(version, judged=defender.standing, settings=settings)
+    except registry.ConflictError as error:
+        rule = "no other champion in the meantime"
+        late = Check(rule, False, str(error), "the one judged against")
+        write_verdict(replace(verdict, checks=(*verdict.checks, late)), "refused", where.report)
+        return Outcome(f"{trained.version} is refused: {error}")
+    write_verdict(verdict, f"promoted as version {version}", where.report)
+    return Outcome(f"{trained.version} is champion, version {version} of '{registry.MODEL}'")
 
 
-def _with_history(verdict: Verdict, where: Contest) -> Verdict:
-    """Add the rule that a rolled-back model does not come back by itself."""
+def _outside(where: Contest, trained: Model, defender: Defender, data: str) -> Iterator[Check]:
+    """Yield the rules about what was measured or done before: report, rollback, champion."""
+    evaluated = _evaluated_on(where.report, trained)
+    if evaluated is not None:
+        same, found = evaluated == data, f"{evaluated[:12]} and {data[:12]}"
+        yield Check("the report is of the same data", same, found, "one data hash")
     left = registry.rolled_back(settings=where.params.tracking)
-    back = verdict.challenger in left and not where.again
+    back = trained.version in left and not where.again
     found = "rolled back" if back else "no"
-    check = Check("was not rolled back", not back, found, "no, or promote --again")
-    return replace(verdict, checks=(*verdict.checks, check))
+    yield Check("was not rolled back", not back, found, "no, or promote --again")
+    yield Check(HERE, True, defender.told, "said when it is not")
 
 
-def _champion(where: Contest) -> Model | None:
-    """Open the champion's folder; when it is not here, the registry's champion."""
-    folder = where.champion
-    if not (folder / "model.json").is_file():
-        settings = where.params.tracking
-        version = registry.champion(settings=settings)
-        if version is None:
-            return None
+def _evaluated_on(report: Path, trained: Model) -> str | None:
+    """Return the data hash of comparison.json; None when it does not hold the challenger."""
+    try:
+        content = json.loads((report / "comparison.json").read_text(encoding="utf-8"))
+        known = str(trained.provenance.get("experiment")) in content["mean_psnr_y"]
+        return str(content["data_sha256"]) if known else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _defender(where: Contest) -> Defender:
+    """Open the registry's champion: the folder here when it is that one, else a copy of it."""
+    settings, folder = where.params.tracking, where.champion
+    standing = registry.standing(settings=settings)
+    here = (folder / "model.json").is_file()
+    told = "the same" if here else "none here"
+    if standing.champion is None:
+        told = "a folder here, none in the registry" if here else "none in either"
+    elif not here or registry.content_hash(folder) != standing.content:
+        told = f"taken from the registry, version {standing.champion}; the folder here was another"
+        told = told if here else f"taken from the registry, version {standing.champion}"
         folder = where.staging.with_name("champion") if where.dry_run else folder
-        registry.download(version, folder, settings=settings)
-    return load_model(folder)
+        with registry.locked(where.champion):
+            registry.download(standing.champion, folder, settings=settings)
+        here = True
+    if standing.champion != standing.recorded and standing.recorded is not None:
+        told += (
+            f"; the alias was moved by hand to version {standing.champion}, the history says "
+            f"{standing.recorded}"
+        )
+    return Defender(load_model(folder) if here else None, standing, told)
 
 
 def _require_scale(where: Contest, *models: Model | None) -> None:

@@ -5,35 +5,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from nearest_export import write_nearest
+from torch import nn
 
 from superres.checkpoint import Model, load_model, save_model
 from superres.errors import ConfigError, ModelError
-from superres.inference import Upscaler
-from superres.inference.backends import OnnxBackend, TorchBackend, open_backend
-from superres.models import build
-
-
-def write_nearest(path: Path, scale: int = 2) -> None:
-    """Write an ONNX network that repeats pixels: a 1x1 convolution, then depth to space."""
-    weight = np.repeat(np.eye(3, dtype=np.float32), scale**2, axis=0).reshape(-1, 3, 1, 1)
-    nodes = [
-        helper.make_node("Conv", ["picture", "weight"], ["phases"]),
-        helper.make_node("DepthToSpace", ["phases"], ["sr"], blocksize=scale, mode="CRD"),
-    ]
-    shape: Any = ["n", 3, "h", "w"]
-    graph = helper.make_graph(
-        nodes,
-        "nearest",
-        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("sr", TensorProto.FLOAT, ["n", 3, "H", "W"])],
-        [numpy_helper.from_array(weight, "weight")],
-    )
-    opset = [helper.make_opsetid("", 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+from superres.inference import Upscaler, backends
+from superres.inference.backends import (
+    CPU_TILE,
+    CPU_TILE_MOST,
+    OnnxBackend,
+    TorchBackend,
+    open_backend,
+)
+from superres.inference.network import activation_bytes, prepared
+from superres.models import Generator, ModelInfo, build
 
 
 @pytest.fixture
@@ -95,19 +83,28 @@ def test_batches_and_strided_views_are_accepted(exported: Model) -> None:
         np.testing.assert_allclose(sr, lr.repeat(2, axis=2).repeat(2, axis=3), atol=1e-6)
 
 
-def test_tiles_on_a_cpu_stay_in_the_caches_and_grow_with_the_halo(exported: Model) -> None:
-    backend = TorchBackend(exported, "cpu")
-    assert backend.best_tile(4) == 256
-    assert 256 < backend.best_tile(40) <= 384
+def test_tiles_on_a_cpu_follow_the_activations_the_halo_and_the_free_memory(
+    exported: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 3 * CPU_TILE < TorchBackend(exported, "cpu").best_tile(0) <= CPU_TILE_MOST
+    wide = build("srresnet", scale=2, blocks=1, channels=64)
+    backend = TorchBackend(Model(wide, wide.info, {}), "cpu")
+    need = activation_bytes(wide, 32)
+    assert need == 4 * (64 * 4 + 64 * 4)  # PReLU at twice the LR size
+    assert CPU_TILE <= backend.best_tile(4) < CPU_TILE_MOST
+    assert backend.best_tile(100) == 800  # a narrow core in a wide halo computes little but halo
+    monkeypatch.setattr(backends, "free_bytes", lambda: 1 << 20)
+    assert backend.best_tile(4) == CPU_TILE
     assert exported.folder is not None
-    assert OnnxBackend(exported.folder / "model.onnx").best_tile(4) == 256
+    assert OnnxBackend(exported.folder / "model.onnx").best_tile(4) == CPU_TILE
 
 
 def test_tiles_on_a_gpu_follow_its_free_memory(
     exported: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = TorchBackend(exported, "cpu")
-    backend.device = SimpleNamespace(type="cuda")
+    wrong: Any = SimpleNamespace(type="cuda")
+    backend.device = wrong
     monkeypatch.setattr(TorchBackend, "__call__", lambda self, lr: lr)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 5_000_000)
@@ -117,3 +114,54 @@ def test_tiles_on_a_gpu_follow_its_free_memory(
     assert backend.best_tile(10) == 1000 - 20
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1_000, 0))
     assert backend.best_tile(10) == 64
+
+
+class Overflowing(Generator):
+    """Right in float32, more than float16 can hold on the way; or black there."""
+
+    def __init__(self, *, black: bool = False) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(1e-8 if black else 1e5))
+        self.info = ModelInfo("overflowing", scale=1)
+
+    def forward(self, lr: torch.Tensor) -> torch.Tensor:
+        return lr * self.factor / self.factor if self.factor > 1 else lr * self.factor * 1e8
+
+
+@pytest.mark.parametrize("black", [False, True])
+def test_a_broken_half_precision_is_left_for_float32(
+    black: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = Overflowing(black=black).eval()
+    model = Model(network, network.info, {})
+    backend = TorchBackend(model, "cpu", "float16")
+    lr = np.random.default_rng(0).random((1, 3, 8, 8), dtype=np.float32)
+    np.testing.assert_allclose(backend(lr), lr, rtol=1e-5)
+    assert "going on in float32" in caplog.text
+    caplog.clear()
+    np.testing.assert_allclose(backend(lr), lr, rtol=1e-5)
+    assert caplog.text == ""
+
+
+def test_half_precision_is_close_where_it_holds() -> None:
+    network = build("bicubic", scale=2).eval()
+    model = Model(network, network.info, {})
+    lr = np.random.default_rng(0).random((1, 3, 20, 20), dtype=np.float32)
+    exact = TorchBackend(model, "cpu")(lr)
+    half = TorchBackend(model, "cpu", "bfloat16")(lr)
+    assert 0 < np.abs(exact - half).max() < 0.02
+    assert TorchBackend(model, "cpu")._half is None  # never unasked on a CPU
+
+
+def test_batch_norms_are_folded_and_the_model_is_left_alone() -> None:
+    network = build("srresnet", scale=2, blocks=1, channels=8).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    made = prepared(network, torch.device("cpu"))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in made.modules())
+    assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    lr = torch.rand(1, 3, 12, 12)
+    torch.testing.assert_close(made(lr), network(lr), atol=1e-5, rtol=1e-4)
+    assert all(parameter.requires_grad for parameter in network.parameters())

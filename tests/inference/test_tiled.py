@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from superres.checkpoint import Model
 from superres.errors import ModelError
 from superres.inference import CancelledError, Upscaler
+from superres.inference.rows import ArrayRows
 from superres.models import Generator, ModelInfo, build
 
 
@@ -135,6 +136,21 @@ def test_out_of_memory_halves_the_tile_and_remembers(
     greedy.calls = 0
     tight.pixels(picture)
     assert greedy.calls == 3 * 4  # no failed attempt the second time
+
+
+def test_rows_that_are_done_stay_done_when_memory_runs_out() -> None:
+    picture = noise(96, 40)
+    expected = upscaler(Convolutions(), tile=0).pixels(picture)
+    tight = upscaler(Convolutions(), tile=32)
+    greedy = Greedy(tight.backend, 10**9, MemoryError())
+    tight._network.backend = greedy
+    strips = tight._network.strips(ArrayRows(picture))
+    first = next(strips)
+    assert len(first) == 64
+    greedy.most = 600
+    rest = list(strips)
+    assert tight._network.tile == 16
+    np.testing.assert_array_equal(np.concatenate([first, *rest]), expected)
 
 
 def test_no_memory_at_all_is_an_error_not_a_picture() -> None:

@@ -138,3 +138,37 @@ def test_options_that_do_not_fit_are_refused() -> None:
     generator.info = replace(generator.info, kind="video")
     with pytest.raises(ModelError, match="kind 'video'"):
         upscaler(generator)
+
+
+def test_the_ensemble_is_the_mean_over_turns_and_mirrors() -> None:
+    generator = network()
+    lr = np.random.default_rng(0).random((1, 3, 9, 14), dtype=np.float32)
+    made = []
+    with torch.inference_mode():
+        for mirrored in (False, True):
+            for turns in range(4):
+                seen = np.rot90(lr[..., ::-1] if mirrored else lr, turns, (2, 3)).copy()
+                sr = np.rot90(generator(torch.from_numpy(seen)).numpy(), -turns, (2, 3))
+                made.append(sr[..., ::-1] if mirrored else sr)
+    found = upscaler(generator, ensemble=True, tile=0).tensor(lr)
+    np.testing.assert_allclose(found, np.mean(made, axis=0).clip(0, 1), atol=1e-5)
+
+
+def test_the_ensemble_leaves_no_trace_of_tiles() -> None:
+    picture = noise(40, 33)
+    whole, tiled = (
+        upscaler(network(), ensemble=True, tile=tile).pixels(picture) for tile in (0, 12)
+    )
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+    assert (whole != tiled).mean() < 1e-4
+
+
+def test_an_ensemble_turns_with_the_picture() -> None:
+    scaler = upscaler(network(), ensemble=True, tile=0)
+    picture = noise(16, 16)
+    turned = scaler.pixels(np.rot90(picture).copy())
+    difference = np.abs(turned.astype(int) - np.rot90(scaler.pixels(picture)))
+    assert difference.max() <= 1
+    plain = upscaler(network(), tile=0)
+    alone = plain.pixels(np.rot90(picture).copy()).astype(int) - np.rot90(plain.pixels(picture))
+    assert np.abs(alone).max() > 1

@@ -11,17 +11,8 @@ from superres.config import Params
 from superres.data.manifest import data_hash
 from superres.errors import ModelError
 from superres.release import promotion
-from superres.release.gate import TIME, Check, Verdict
-from superres.release.promotion import (
-    Ground,
-    add_to_card,
-    best_of,
-    contest,
-    ground,
-    measure,
-    stage,
-    write_verdict,
-)
+from superres.release.promotion import Ground, best_of, contest, ground, measure, stage
+from superres.release.verdict import Check, Verdict, explain, write_verdict
 
 PARAMS = small_params("sharp")
 
@@ -88,14 +79,16 @@ def test_a_model_that_cannot_be_exported_is_refused_by_the_gate(
     trained = write_model(tmp_path / "sharp", 0.05)
     (trained / "model.onnx").write_bytes(b"of an earlier training")
     monkeypatch.setattr(promotion, "export_onnx", fail)
-    verdict = contest(stage(trained, tmp_path / "staging"), None, PARAMS, on)
+    verdict = contest(stage(trained, tmp_path / "staging"), None, PARAMS, on).verdict
     assert verdict.reasons == ["exported equals torch: found not exported, accepted <= 1"]
 
 
 def test_figures_are_measured_side_by_side(on: Ground) -> None:
     models = {"challenger": model(0.05), "bicubic": load_model("bicubic", scale=SCALE)}
     found = measure(models, on)
-    one, base = found["challenger"], found["bicubic"]
+    (one, rows), (base, _) = found["challenger"], found["bicubic"]
+    assert [row.image for row in rows] == ["discs/0", "discs/1", "lines/2"]
+    assert one.pictures["lines"]["lines/2"]["psnr_y"] == one.scores["lines"]["psnr_y"]
     assert one.version == "sharp-0.05"
     assert one.data_sha256 == base.data_sha256 == on.data_sha256
     assert one.protocol == base.protocol == on.protocol
@@ -109,7 +102,7 @@ def test_figures_are_measured_side_by_side(on: Ground) -> None:
 
 
 def test_the_colour_shift_is_that_of_the_worst_picture(on: Ground) -> None:
-    found = measure({"red": model(0.05, red=9)}, on)["red"]
+    found, _ = measure({"red": model(0.05, red=9)}, on)["red"]
     means = [row["colour_shift"] for row in found.scores.values()]
     assert found.colour_shift >= max(means)
     assert found.colour_shift == pytest.approx(9, abs=1)
@@ -135,7 +128,7 @@ def test_the_contest_is_judged_on_what_the_models_make(
     on: Ground, challenger: Model, champion: Model, rules: set[str]
 ) -> None:
     params = small_params(gate={"max_colour_shift": 99})
-    verdict = contest(challenger, champion, params, on)
+    verdict = contest(challenger, champion, params, on).verdict
     broken = {check.rule for check in verdict.checks if not check.passed}
     assert broken == rules | {"exported equals torch"}  # these have no folder
     assert verdict.champion == champion.version
@@ -143,7 +136,7 @@ def test_the_contest_is_judged_on_what_the_models_make(
 
 def test_a_model_that_paints_all_red_is_refused(on: Ground) -> None:
     params: Params = small_params("sharp", gate={"min_gain_over_bicubic": -99})
-    verdict = contest(model(0.05, red=9), None, params, on)
+    verdict = contest(model(0.05, red=9), None, params, on).verdict
     broken = {check.rule for check in verdict.checks if not check.passed}
     assert broken == {"colour shift against LR, worst picture", "exported equals torch"}
 
@@ -166,11 +159,31 @@ def test_the_verdict_is_written_for_programs_and_people(tmp_path: Path) -> None:
     assert "| tiled equals whole | 3 | <= 1 | **broken** |" in text
 
 
-def test_the_card_keeps_its_text_and_gains_the_rules(tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text("# sharp\n")
-    time = Check(TIME, True, "1.5 (3.0 ms against 2.0)", "<= 10")
-    add_to_card(tmp_path, Verdict("new", None, (time, *CHECKS)))
-    text = (tmp_path / "README.md").read_text()
-    assert text.startswith("# sharp\n")
-    assert "| parameters | 9 | <= 10 |" in text
-    assert "3.0 ms" not in text  # else the same model would have another card each time
+def test_the_last_verdict_of_an_experiment_is_found_by_its_name(tmp_path: Path) -> None:
+    for version in ("sharp-1234abcd", "sharp-more-1234abcd"):
+        write_verdict(Verdict(version, "old", CHECKS), "refused", tmp_path)
+    told = explain(tmp_path, "sharp").splitlines()
+    assert told == [
+        "sharp-1234abcd: refused",
+        "champion before: old",
+        "broken:",
+        "  tiled equals whole: found 3, accepted <= 1",
+        "kept:",
+        "  parameters: found 9, accepted <= 10",
+    ]
+
+
+def test_an_adversarial_experiment_is_known_by_its_phases(on: Ground) -> None:
+    one = model(0.05)
+    one.provenance["configuration"] = {"phases": [{"adversarial": None}, {"adversarial": {}}]}
+    other = model(0.05)
+    other.provenance["configuration"] = {"phases": [{"adversarial": {"objective": "bce"}}]}
+    found = measure({"one": one, "other": other}, on)
+    assert [found[name][0].adversarial for name in ("one", "other")] == [False, True]
+
+
+def test_three_times_too_slow_is_refused(on: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promotion, "milliseconds", lambda *_: {"challenger": 6.0, "bicubic": 1.0})
+    params = small_params("sharp", gate={"max_ms_ratio_to_bicubic": 2.0, "max_colour_shift": 99})
+    reasons = contest(model(0.05), None, params, on).verdict.reasons
+    assert reasons[0] == "time as a ratio to bicubic: found 6.0 (6.0 ms against 1.0), accepted <= 2"

@@ -17,12 +17,21 @@ def promote(
     champion: Annotated[Path, typer.Option(help="the champion's folder")] = Path("models/champion"),
     dry_run: Annotated[bool, typer.Option(help="judge, change nothing")] = False,
     again: Annotated[bool, typer.Option(help="allow a model that was rolled back")] = False,
+    why: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="print the last verdict of a model, judge nothing"),
+    ] = None,
 ) -> None:
     """Judge a challenger; on a pass it becomes the champion, on disk and in the registry.
 
     Exit code 0 also when the challenger is refused and a champion stays; 1 when it is refused and
     there is none.
     """
+    if why is not None:
+        from superres.release.verdict import explain
+
+        typer.echo(explain(report, why))
+        return
     from superres.config import load_params
     from superres.promote import Contest
     from superres.promote import promote as run

@@ -6,10 +6,19 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from superres.config import GateParams
+from superres.release.quality import quality_checks
+from superres.release.verdict import Check, Scores, Verdict
 
-Scores = Mapping[str, Mapping[str, float]]  # set -> metric -> mean
 TIME = "time as a ratio to bicubic"
+MEMORY = "memory for one picture of 480x270"
+SIZE = "size of the model folder"
+CARD = "card complete"
+HERE = "the champion here is the registry's"
+NOT_OF_THE_MODEL = (TIME, MEMORY, SIZE, HERE)  # other each time: not for a card
 MAX_DIFFERENCE = 1  # grey levels between two ways to compute the same picture
+MIB = 1 << 20
+
+Pictures = Mapping[str, Mapping[str, Mapping[str, float]]]  # set -> picture -> metric -> figure
 
 
 @dataclass(frozen=True)
@@ -25,48 +34,16 @@ class Figures:
     ms: float  # for one picture, interleaved with the others
     tiled_difference: int  # grey levels, worst pixel, tiled against whole
     export_difference: int | None  # the same, exported against torch; None: not exported
-
-
-@dataclass(frozen=True)
-class Check:
-    """One rule, what was found and what is accepted."""
-
-    rule: str
-    passed: bool
-    found: str
-    accepted: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Why a challenger was promoted or refused."""
-
-    challenger: str
-    champion: str | None
-    checks: tuple[Check, ...]
-    scores: Scores = field(default_factory=dict)  # the challenger's, as they were judged
-
-    @property
-    def passed(self) -> bool:
-        """Tell whether every rule was kept."""
-        return all(check.passed for check in self.checks)
-
-    @property
-    def reasons(self) -> list[str]:
-        """Return the broken rules in words."""
-        return [
-            f"{check.rule}: found {check.found}, accepted {check.accepted}"
-            for check in self.checks
-            if not check.passed
-        ]
+    pictures: Pictures = field(default_factory=dict)  # the same figures, picture by picture
+    adversarial: bool = False  # trained with a discriminator: judged by LPIPS
+    kind: str = "image"  # or "video": judged over time, too
+    memory: int | None = None  # bytes at the peak for one picture; None: cannot be measured here
+    size: int = 0  # bytes of the model folder
+    card_gaps: tuple[str, ...] = ()  # what the model card does not say
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain JSON values; a figure that is not finite is None."""
-        scores = {
-            name: {key: value if math.isfinite(value) else None for key, value in row.items()}
-            for name, row in self.scores.items()
-        }
-        return {**asdict(self), "scores": scores, "passed": self.passed}
+        """Return every figure as plain values."""
+        return asdict(self)
 
 
 def judge(
@@ -74,71 +51,9 @@ def judge(
 ) -> Verdict:
     """Compare a challenger with bicubic and the champion; every rule is always reported."""
     checks = [_same_ground(challenger, bicubic, champion), _finite(challenger)]
-    checks += _beats_bicubic(challenger, bicubic, params)
-    checks.append(_beats_champion(challenger, champion, params))
+    checks += quality_checks(challenger, bicubic, champion, params)
     checks += _budgets(challenger, bicubic, params)
-    before = champion.version if champion else None
-    return Verdict(challenger.version, before, tuple(checks), challenger.scores)
-
-
-def _same_ground(challenger: Figures, bicubic: Figures, champion: Figures | None) -> Check:
-    others = [bicubic, champion] if champion else [bicubic]
-    wanted = (challenger.data_sha256, challenger.protocol, sorted(challenger.scores))
-    same = all((one.data_sha256, one.protocol, sorted(one.scores)) == wanted for one in others)
-    found = ", ".join(f"{one.data_sha256[:12]} {one.protocol}" for one in [challenger, *others])
-    return Check("same data and protocol for all", same, found, "one data hash, one protocol")
-
-
-def _finite(challenger: Figures) -> Check:
-    values = [value for metrics in challenger.scores.values() for value in metrics.values()]
-    good = bool(values) and all(math.isfinite(value) for value in values)
-    return Check("finite figures", good, "all finite" if good else "NaN or none", "all finite")
-
-
-def _beats_bicubic(challenger: Figures, bicubic: Figures, params: GateParams) -> list[Check]:
-    rules = {name: f"PSNR-Y above bicubic on {name}" for name in challenger.scores}
-    return [
-        _gain(rule, _psnr(challenger, name), _psnr(bicubic, name), params.min_gain_over_bicubic)
-        for name, rule in rules.items()
-    ]
-
-
-def _beats_champion(challenger: Figures, champion: Figures | None, params: GateParams) -> Check:
-    rule, wanted = "mean PSNR-Y above the champion", params.min_gain_over_champion
-    if champion is None:
-        return Check(rule, True, "no champion", f">= {wanted:+.3f} dB")
-    means = [
-        sum(_psnr(figures, name) for name in challenger.scores) / max(1, len(challenger.scores))
-        for figures in (challenger, champion)
-    ]
-    return _gain(rule, means[0], means[1], wanted)
-
-
-def _psnr(figures: Figures, name: str) -> float:
-    return figures.scores.get(name, {}).get("psnr_y", math.nan)
-
-
-def _gain(rule: str, ours: float, theirs: float, wanted: float) -> Check:
-    gain = ours - theirs
-    found = f"{gain:+.3f} dB ({ours:.3f} against {theirs:.3f})"
-    return Check(rule, gain >= wanted, found, f">= {wanted:+.3f} dB")
-
-
-def _budgets(challenger: Figures, bicubic: Figures, params: GateParams) -> list[Check]:
-    ratio = challenger.ms / bicubic.ms if bicubic.ms > 0 else math.inf
-    return [
-        Check(
-            TIME,
-            ratio <= params.max_ms_ratio_to_bicubic,
-            f"{ratio:.1f} ({challenger.ms:.1f} ms against {bicubic.ms:.1f})",
-            f"<= {params.max_ms_ratio_to_bicubic:g}",
-        ),
-        Check(
-            "parameters",
-            challenger.parameters <= params.max_parameters,
-            f"{challenger.parameters:,}",
-            f"<= {params.max_parameters:,}",
-        ),
+    checks += [
         Check(
             "colour shift against LR, worst picture",
             challenger.colour_shift <= params.max_colour_shift,
@@ -147,7 +62,75 @@ def _budgets(challenger: Figures, bicubic: Figures, params: GateParams) -> list[
         ),
         _equal("tiled equals whole", challenger.tiled_difference),
         _equal("exported equals torch", challenger.export_difference),
+        _card(challenger),
     ]
+    named = {"challenger": challenger, "bicubic": bicubic, "champion": champion}
+    figures = {name: one.as_dict() for name, one in named.items() if one is not None}
+    before = champion.version if champion else None
+    return Verdict(challenger.version, before, tuple(checks), challenger.scores, figures)
+
+
+def _same_ground(challenger: Figures, bicubic: Figures, champion: Figures | None) -> Check:
+    others = [bicubic, champion] if champion else [bicubic]
+    same = all(_ground(one) == _ground(challenger) for one in others)
+    found = ", ".join(f"{one.data_sha256[:12]} {one.protocol}" for one in [challenger, *others])
+    return Check("same data and protocol for all", same, found, "one data hash, one protocol")
+
+
+def _ground(one: Figures) -> tuple[object, ...]:
+    pictures = {name: sorted(own) for name, own in one.pictures.items()}
+    return one.data_sha256, one.protocol, sorted(one.scores), pictures
+
+
+def _finite(challenger: Figures) -> Check:
+    """PSNR may be infinite: that is a picture without any error."""
+    found = [
+        (name, key, value) for name, row in challenger.scores.items() for key, value in row.items()
+    ]
+    bad = [
+        f"{key} of {name}"
+        for name, key, value in found
+        if not (math.isfinite(value) or (key.startswith("psnr") and value == math.inf))
+    ]
+    told = f"NaN or infinite: {', '.join(bad)}" if bad else "all finite" if found else "none"
+    return Check("finite figures", bool(found) and not bad, told, "all finite")
+
+
+def _budgets(challenger: Figures, bicubic: Figures, params: GateParams) -> list[Check]:
+    ratio = challenger.ms / bicubic.ms if bicubic.ms > 0 else math.inf
+    memory, most = challenger.memory, params.max_memory_mib
+    return [
+        Check(
+            TIME,
+            ratio <= params.max_ms_ratio_to_bicubic,
+            f"{ratio:.1f} ({challenger.ms:.1f} ms against {bicubic.ms:.1f})",
+            f"<= {params.max_ms_ratio_to_bicubic:g}",
+        ),
+        Check(
+            MEMORY,
+            memory is None or memory <= most * MIB,
+            "cannot be measured on this system" if memory is None else f"{memory / MIB:.0f} MiB",
+            f"<= {most:,} MiB",
+        ),
+        Check(
+            "parameters",
+            challenger.parameters <= params.max_parameters,
+            f"{challenger.parameters:,}",
+            f"<= {params.max_parameters:,}",
+        ),
+        Check(
+            SIZE,
+            challenger.size <= params.max_size_mib * MIB,
+            f"{challenger.size / MIB:.2f} MiB",
+            f"<= {params.max_size_mib:g} MiB",
+        ),
+    ]
+
+
+def _card(challenger: Figures) -> Check:
+    gaps = ", ".join(challenger.card_gaps)
+    found = f"it does not say: {gaps}" if gaps else "complete"
+    return Check(CARD, not gaps, found, "data, licences, degradation, cost, lineage")
 
 
 def _equal(rule: str, difference: int | None) -> Check:

@@ -1,0 +1,1 @@
+"""What an evaluation comes to: tables, intervals and tests, pictures side by side, plots."""

@@ -1,0 +1,251 @@
+"""From file to file: the awkward ones keep what they are or are refused at once, with a reason."""
+
+import io
+import struct
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from superres import images
+from superres.checkpoint import Model
+from superres.errors import InputError
+from superres.images import Picture, animation
+from superres.images.lossless import png_chunk
+from superres.inference import Upscaler, pictures
+from superres.inference.alpha import spread_colours
+from superres.inference.pictures import pixels_of, upscale_bytes, upscale_picture
+from superres.models import build
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.fixture(scope="module")
+def scaler() -> Upscaler:
+    generator = build("bicubic", scale=2).eval()
+    return Upscaler(Model(generator, generator.info, {"version": "9", "run_id": "f00"}), tile=16)
+
+
+def photograph(height: int = 24, width: int = 30, channels: int = 3) -> Any:
+    rows, columns = np.mgrid[0:height, 0:width]
+    planes = [rows * 5, columns * 4, 255 - rows * 3 - columns * 2, 20 + rows * 3 + columns * 4]
+    return np.clip(np.stack(planes[:channels], -1), 0, 255).astype(np.uint8)
+
+
+def deep(channels: int) -> Any:
+    return photograph(channels=channels).astype(np.uint16) * 257
+
+
+def saved(image: Image.Image, path: Path, **options: Any) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def claim(path: Path) -> Path:
+    """A PNG of a few bytes whose header says 12,000 x 12,000."""
+    header = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 2, 0, 0, 0)
+    body = png_chunk(b"IDAT", zlib.compress(bytes(100)))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + body)
+    return path
+
+
+def exif(**tags: Any) -> bytes:
+    content = Image.Exif()
+    for tag, value in tags.items():
+        content[int(tag[1:])] = value
+    return content.tobytes()
+
+
+def check(sr: Picture, **facts: Any) -> None:
+    for name, value in facts.items():
+        assert getattr(sr, name) == value, name
+
+
+KEPT: dict[str, tuple[Callable[[Path], Any], dict[str, Any]]] = {
+    "one pixel": (
+        lambda path: images.write(path, Picture(photograph(1, 1))),
+        {"width": 2, "height": 2, "channels": 3, "bit_depth": 8},
+    ),
+    "grey": (
+        lambda path: saved(Image.fromarray(photograph()[..., 0]), path),
+        {"grey": True, "bit_depth": 8, "alpha": None},
+    ),
+    "grey, 16 bits": (
+        lambda path: saved(Image.fromarray(deep(1)[..., 0]), path),
+        {"grey": True, "bit_depth": 16},
+    ),
+    "palette": (
+        lambda path: saved(Image.fromarray(photograph()).quantize(200), path),
+        {"grey": False, "channels": 3},
+    ),
+    "alpha": (
+        lambda path: saved(Image.fromarray(photograph(channels=4)), path),
+        {"channels": 4, "bit_depth": 8},
+    ),
+    "16 bits": (lambda path: images.write(path, Picture(deep(3))), {"bit_depth": 16}),
+    "16 bits and alpha": (
+        lambda path: images.write(path, Picture(deep(3), alpha=deep(4)[..., 3].copy())),
+        {"bit_depth": 16, "channels": 4},
+    ),
+    "CMYK": (
+        lambda path: saved(
+            Image.fromarray(photograph()).convert("CMYK"), path, format="JPEG", quality=100
+        ),
+        {"channels": 3, "format": "PNG"},
+    ),
+    "turned by EXIF": (
+        lambda path: saved(Image.fromarray(photograph()), path, exif=exif(t274=6, t271="Camera")),
+        {"width": 48, "height": 60},
+    ),
+    "with a profile": (
+        lambda path: images.write(path, Picture(photograph(), icc=SRGB)),
+        {"icc": SRGB},
+    ),
+    "another suffix than content": (
+        lambda path: saved(Image.fromarray(photograph()), path, format="WEBP", lossless=True),
+        {"width": 60, "height": 48},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_an_awkward_picture_keeps_what_it_is(scaler: Upscaler, tmp_path: Path, name: str) -> None:
+    make, facts = KEPT[name]
+    make(tmp_path / "in.png")
+    lr = images.read(tmp_path / "in.png")
+    begun = time.perf_counter()
+    size = upscale_picture(scaler, tmp_path / "in.png", tmp_path / "out.png")
+    assert time.perf_counter() - begun < 5
+    sr = images.read(tmp_path / "out.png")
+    assert size == (sr.width, sr.height) == (2 * lr.width, 2 * lr.height)
+    check(sr, **facts)
+    mean = lr.pixels.mean(axis=(0, 1)) - sr.pixels.mean(axis=(0, 1))
+    assert np.abs(mean).max() < 0.012 * np.iinfo(sr.pixels.dtype).max
+    if name == "turned by EXIF":
+        assert b"Camera" in (sr.exif or b"")
+
+
+REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "truncated": (
+        lambda path: path.write_bytes(
+            images.encode(Picture(np.random.default_rng(0).integers(0, 9, (40, 40, 3), np.uint8)))[
+                :900
+            ]
+        ),
+        "damaged or truncated",
+    ),
+    "empty": (lambda path: path.write_bytes(b""), "empty"),
+    "text with the suffix of a picture": (
+        lambda path: path.write_text("no picture at all"),
+        "no picture of a known type",
+    ),
+    "a claim of 12,000 x 12,000": (claim, "damaged or truncated|claims 12000x12000"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_is_refused_at_once(
+    scaler: Upscaler, tmp_path: Path, name: str
+) -> None:
+    make, reason = REFUSED[name]
+    make(tmp_path / "in.png")
+    begun = time.perf_counter()
+    with pytest.raises(InputError, match=rf"in\.png: .*({reason})"):
+        upscale_picture(scaler, tmp_path / "in.png", tmp_path / "out.png")
+    assert time.perf_counter() - begun < 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp", ".bmp", ".avif"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_strips_make_the_same_file_as_the_whole(
+    scaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, depth: int
+) -> None:
+    if suffix not in images.FORMATS:
+        pytest.skip("Pillow was built without AVIF")
+    pixels = photograph(70, 50) if depth == 8 else photograph(70, 50).astype(np.uint16) * 257
+    images.write(tmp_path / "in.png", Picture(pixels, icc=SRGB))
+    upscale_picture(scaler, tmp_path / "in.png", tmp_path / f"whole{suffix}")
+    monkeypatch.setattr(pictures, "STREAMED_PIXELS", 0)
+    monkeypatch.setattr("superres.images.png_rows.STRIP_BYTES", 3000)
+    monkeypatch.setattr("superres.inference.tiled.STRIP_BYTES", 3000)
+    upscale_picture(scaler, tmp_path / "in.png", tmp_path / f"strips{suffix}")
+    whole, strips = (images.read(tmp_path / f"{name}{suffix}") for name in ("whole", "strips"))
+    np.testing.assert_array_equal(whole.pixels, strips.pixels)
+    assert (whole.icc, whole.exif) == (strips.icc, strips.exif)
+    if suffix in (".png", ".tif"):
+        expected = scaler.image(images.read(tmp_path / "in.png"))
+        np.testing.assert_array_equal(strips.pixels, expected.pixels)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_failure_in_the_middle_leaves_no_file(
+    scaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images.write(tmp_path / "in.png", Picture(photograph(70, 50)))
+    data = bytearray((tmp_path / "in.png").read_bytes())
+    data[-30] ^= 255
+    (tmp_path / "in.png").write_bytes(data)
+    monkeypatch.setattr(pictures, "STREAMED_PIXELS", 0)
+    with pytest.raises(InputError, match="damaged"):
+        upscale_picture(scaler, tmp_path / "in.png", tmp_path / "out.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
+def test_an_animation_is_upscaled_frame_by_frame(scaler: Upscaler, tmp_path: Path) -> None:
+    colours = ("red", "lime", "blue")
+    made = [Image.new("RGB", (10, 6), colour) for colour in colours]
+    made[0].save(tmp_path / "in.gif", save_all=True, append_images=made[1:], duration=[50, 90, 70])
+    assert upscale_picture(scaler, tmp_path / "in.gif", tmp_path / "out.webp") == (20, 12)
+    found = list(animation.frames(tmp_path / "out.webp"))
+    assert [tuple(frame.pixels[6, 10] > 127) for frame in found] == [
+        (True, False, False), (False, True, False), (False, False, True)]  # fmt: skip
+    assert animation.timing(tmp_path / "out.webp").durations == (50, 90, 70)
+    upscale_picture(scaler, tmp_path / "in.gif", tmp_path / "first.jpg")
+    assert images.read(tmp_path / "first.jpg").pixels[6, 10, 0] > 200
+
+
+@pytest.mark.parametrize("ground", [0, 255])
+def test_hidden_colours_do_not_bleed_into_edges(scaler: Upscaler, ground: int) -> None:
+    rows, columns = np.mgrid[0:40, 0:40]
+    distance = np.hypot(rows - 20, columns - 20)
+    alpha = (np.clip(13.5 - distance, 0, 1) * 255).round().astype(np.uint8)
+    pixels = np.where(alpha[..., None] > 0, (220, 40, 30), ground).astype(np.uint8)
+    sr = scaler.image(Picture(pixels, alpha=alpha))
+    assert sr.alpha is not None
+    shown = sr.alpha > 0
+    assert np.abs(sr.pixels[shown].astype(int) - (220, 40, 30)).max() <= 1
+    bled = scaler.pixels(pixels)
+    assert np.abs(bled[shown].astype(int) - (220, 40, 30)).max() > 40
+
+
+def test_visible_colours_are_never_changed() -> None:
+    pixels, alpha = photograph(), photograph()[..., 0].copy()
+    alpha[:5] = 0
+    spread = spread_colours(pixels, alpha)
+    np.testing.assert_array_equal(spread[alpha > 0], pixels[alpha > 0])
+    assert spread_colours(pixels, np.full_like(alpha, 9)) is pixels
+    assert spread_colours(pixels, np.zeros_like(alpha)) is pixels
+
+
+def test_bytes_in_bytes_out(scaler: Upscaler) -> None:
+    data = images.encode(Picture(photograph()), "JPEG")
+    same = images.decode(upscale_bytes(scaler, data))
+    other = images.decode(upscale_bytes(scaler, data, ".webp"))
+    assert (same.format, other.format, same.width, other.height) == ("JPEG", "WEBP", 60, 48)
+    with pytest.raises(InputError, match="no picture format"):
+        upscale_bytes(scaler, data, ".doc")
+    file = io.BytesIO()
+    Image.fromarray(photograph()).save(file, "GIF")
+    assert images.decode(upscale_bytes(scaler, file.getvalue())).format == "PNG"
+
+
+def test_the_size_of_a_file_is_known_without_decoding_it(tmp_path: Path) -> None:
+    assert pixels_of(claim(tmp_path / "a.png")) == 144_000_000
+    (tmp_path / "b.png").write_text("text")
+    assert pixels_of(tmp_path / "b.png") == pixels_of(tmp_path / "gone.png") == 0

@@ -6,6 +6,8 @@ the features (Hu et al., 2022), so training costs little more than the plain net
 padding means the same in both forms.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -54,6 +56,8 @@ class Fast(Generator):
     chroma bicubic, as the published luma networks do, for a third of the last convolution.
     `deployed=True` is the plain form; `deployed()` turns a trained one into it.
     """
+
+    paper: ClassVar[str] = "ours, after Zhang et al., 2021 and Hu et al., 2022"
 
     def __init__(
         self,

@@ -6,7 +6,9 @@ A model folder holds model.safetensors, model.json (facts and provenance) and RE
 import json
 import logging
 import os
+import shutil
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from superres.atomic import partial_name, replaced_folder
-from superres.errors import ModelError
+from superres.errors import ModelError, StorageError
 from superres.models import BASELINES, Generator, ModelInfo, build
 
 log = logging.getLogger(__name__)
@@ -43,14 +45,21 @@ class Model:
 def save_model(
     folder: Path, generator: Generator, provenance: dict[str, Any], card: str = ""
 ) -> Path:
-    """Write a model folder as a whole: a reader sees the old one, the new one or none."""
+    """Write a model folder as a whole: a reader sees the old one, the new one or none.
+
+    Raises StorageError on a full disk; the old folder is then as it was.
+    """
     weights = {name: value.contiguous() for name, value in generator.state_dict().items()}
     content = {"format": FORMAT, "info": generator.info.as_dict(), "provenance": provenance}
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-    with replaced_folder(folder) as staging:
-        save_file(weights, str(staging / "model.safetensors"))
-        (staging / "model.json").write_text(text, encoding="utf-8")
-        (staging / "README.md").write_text(card or f"# {generator.info.name}\n", encoding="utf-8")
+    try:
+        with replaced_folder(folder) as staging:
+            save_file(weights, str(staging / "model.safetensors"))
+            (staging / "model.json").write_text(text, encoding="utf-8")
+            card = card or f"# {generator.info.name}\n"
+            (staging / "README.md").write_text(card, encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"{folder}: the model cannot be written ({error}).") from None
     return folder
 
 
@@ -97,22 +106,43 @@ def _read(folder: Path) -> Model:
     return Model(generator.eval(), info, provenance, folder)
 
 
-def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a training state; the one before it is kept as `<name>.previous`."""
+def save_state(path: Path, state: dict[str, Any], keep: int = 2) -> None:
+    """Write a training state whole; the newest `keep` of them stay, under `previous_state` names.
+
+    Every record in it has its checksum. Raises StorageError on a full disk or any other refusal;
+    the states before it are then untouched.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = partial_name(path)
-    with staging.open("wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    if path.exists():
-        path.replace(previous_state(path))
+    try:
+        with staging.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except (OSError, RuntimeError) as error:
+        raise _not_written(path, staging, error) from None
+    # From the oldest to the newest: a kill between two moves leaves a gap, never a loss.
+    for age in range(keep - 1, 0, -1):
+        newer = previous_state(path, age - 1)
+        if newer.exists():
+            newer.replace(previous_state(path, age))
     staging.replace(path)
+    for kept in _states(path)[keep:]:  # of a run that kept more
+        kept.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
-def previous_state(path: Path) -> Path:
-    """Return where the state before `path` is kept."""
-    return path.with_name(path.name + ".previous")
+def previous_state(path: Path, age: int = 1) -> Path:
+    """Return where the state lies that is `age` saves older than the newest; 0: the newest."""
+    if age == 0:
+        return path
+    return path.with_name(f"{path.name}.previous" + (f"-{age}" if age > 1 else ""))
+
+
+def remove_states(path: Path) -> None:
+    """Remove every state of a run that has ended."""
+    for file in [*_states(path), partial_name(path)]:
+        file.unlink(missing_ok=True)
 
 
 def load_state(path: Path, key: str) -> dict[str, Any] | None:
@@ -121,9 +151,7 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
     A damaged file, or one of another configuration or data version, is passed over with a
     warning, never loaded.
     """
-    for candidate in (path, previous_state(path)):
-        if not candidate.is_file():
-            continue
+    for candidate in _states(path):
         try:
             state = _read_state(candidate)
         except Exception as error:  # a torn file fails in many ways, all of them mean: not valid
@@ -136,9 +164,38 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
     return None
 
 
+def _states(path: Path) -> list[Path]:
+    """Return the states there are, newest first."""
+    older = {file for file in path.parent.glob(f"{path.name}.previous*") if file.is_file()}
+    ages = sorted(int(file.name.rpartition("-")[2]) if "-" in file.suffix else 1 for file in older)
+    return [file for file in (previous_state(path, age) for age in (0, *ages)) if file.is_file()]
+
+
 def _read_state(path: Path) -> Any:
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()  # torch.load itself takes tensors unchecked
     if damaged is not None:
         raise ValueError(f"wrong checksum of {damaged}")
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _not_written(path: Path, staging: Path, error: Exception) -> StorageError:
+    written = staging.stat().st_size if staging.exists() else 0
+    staging.unlink(missing_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    kept = _states(path)
+    rest = f"the state before it, {kept[0].name}, is whole" if kept else "there is none before it"
+    return StorageError(
+        f"{path}: the training state cannot be written ({error}; {written:,} bytes of it were, "
+        f"{free:,} are free); {rest}. Make room and start the same command again."
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the moves in a folder last through a power failure, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

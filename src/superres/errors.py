@@ -4,6 +4,7 @@ SuperresError
 ├── ConfigError     params.yaml, an experiment file or an option is wrong
 ├── DataError       a data set, a pack or its manifest is wrong
 ├── ModelError      a model folder, its weights or a network's options are wrong
+├── StorageError    a disk is full, or a file cannot be written
 └── InputError      a picture, video or tensor somebody handed in (the only one served as 4xx)
 
 A message says what is wrong, what was found, what is accepted and where to change it.
@@ -24,6 +25,10 @@ class DataError(SuperresError):
 
 class ModelError(SuperresError):
     """A model folder, weights file or network option is missing, damaged or inconsistent."""
+
+
+class StorageError(SuperresError):
+    """A file cannot be written: the disk is full, a quota is reached, a folder is read-only."""
 
 
 class InputError(SuperresError):

@@ -136,4 +136,5 @@ def test_the_state_holds_plain_values_only(tmp_path: Path) -> None:
         "discriminator_optimizer",
         "ema",
         "averaged",
+        "engine",
     }

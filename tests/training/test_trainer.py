@@ -239,7 +239,7 @@ def test_states_are_saved_when_due(
     saved: list[int] = []
     monkeypatch.setattr(
         "superres.training.trainer.save_state",
-        lambda path, state: saved.append(state["standing"]["step"]),
+        lambda path, state, keep: saved.append(state["standing"]["step"]),
     )
     run(make_trainer(supervised(steps=8), state_every=3), recorder)
     assert saved == [3, 6, 8]

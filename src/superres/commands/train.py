@@ -22,6 +22,7 @@ def train(
     from superres.config import load_experiment, load_params
     from superres.progress import step_bar
     from superres.training.curve import write_curve, write_result
+    from superres.training.distributed import processes
     from superres.training.journal import JsonlTracker, Tracker, Trackers
     from superres.training.run import Place
     from superres.training.run import train as run
@@ -31,7 +32,8 @@ def train(
     file = Path(experiment)
     name = file.stem if file.suffix in (".yaml", ".yml") else experiment
     trackers: list[Tracker] = [JsonlTracker()]
-    if track:
+    leads = processes().leads
+    if track and leads:
         from superres.tracking import MlflowTracker
 
         trackers.append(MlflowTracker(known.tracking))
@@ -41,6 +43,8 @@ def train(
     except KeyboardInterrupt as stop:
         typer.echo(f"stopped: {stop}; the same command goes on from there", err=True)
         raise typer.Exit(130) from None
+    if not leads:
+        return
     write_curve(Path("runs") / name / "log.jsonl", report / "curves" / f"{name}.csv")
     write_result(result, report / "train" / f"{name}.json")
     found = {name.removeprefix("val/"): value for name, value in result.metrics.items()}

@@ -1,14 +1,17 @@
 """Bytes <-> RGB array <-> tensor: the only place that knows file formats, depth and colour."""
 
 import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from superres.colour import luma
 from superres.errors import InputError
 from superres.images.decoding import decode
-from superres.images.encoding import encode
-from superres.images.picture import FORMATS, Limits, Picture, to_pixels, to_tensor
+from superres.images.encoding import check_side, encode, header_of
+from superres.images.lossless import WRITERS
+from superres.images.picture import FORMATS, Limits, Picture, Pixels, to_pixels, to_tensor
 
 __all__ = [
     "FORMATS",
@@ -16,8 +19,10 @@ __all__ = [
     "Picture",
     "decode",
     "encode",
+    "format_of_suffix",
     "luma",
     "read",
+    "strips_into",
     "to_pixels",
     "to_tensor",
     "write",
@@ -41,20 +46,49 @@ def read(path: Path, limits: Limits | None = None) -> Picture:
         raise InputError(f"{path}: {error}", code=error.code, status=error.status) from error
 
 
-def write(path: Path, picture: Picture, **options: Any) -> None:
-    """Encode into `path` in the format of its suffix (see FORMATS); `options` as in `encode`.
-
-    The file appears whole or not at all. Raises InputError for a suffix not in FORMATS.
-    """
+def format_of_suffix(path: Path) -> str:
+    """Return the format that a suffix names; InputError for one that cannot be written."""
     format_name = FORMATS.get(path.suffix.lower())
     if format_name is None:
         known = ", ".join(FORMATS)
         message = f"{path}: suffix {path.suffix!r} is no picture format; accepted: {known}"
         raise InputError(message, code="unsupported_type", status=415)
-    data = encode(picture, format_name, **options)
+    return format_name
+
+
+def write(path: Path, picture: Picture, **options: Any) -> None:
+    """Encode into `path` in the format of its suffix (see FORMATS); `options` as in `encode`.
+
+    The file appears whole or not at all. Raises InputError for a suffix not in FORMATS.
+    """
+    data = encode(picture, format_of_suffix(path), **options)
+    with _replaced(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def strips_into(
+    path: Path, like: Picture, height: int, width: int, text: Mapping[str, str]
+) -> Iterator[Callable[[Pixels], None]]:
+    """Yield what takes a PNG or TIFF of `height` x `width` from the top, in strips (rows, W, 3).
+
+    Profile, EXIF, depth and greyness are those of `like`. The file appears whole or not at all.
+    """
+    format_name = format_of_suffix(path)
+    check_side(format_name, height, width)
+    channels = 1 if like.grey else 3
+    header = header_of(like, (height, width, channels), format_name, text)
+    with _replaced(path) as temporary, temporary.open("w+b") as stream:
+        writer = WRITERS[format_name](stream, header)
+        yield lambda pixels: writer.write(pixels[..., :channels])
+        writer.close()
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        temporary.write_bytes(data)
+        yield temporary
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

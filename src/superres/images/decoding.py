@@ -6,11 +6,13 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -20,13 +22,13 @@ from PIL import (
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
+    features,
 )
 
 from superres.errors import InputError
 from superres.images.picture import Limits, Picture, Pixels
 
-# The formats accepted, by plugin: Image.open would try every plugin installed and warn about
-# large pictures by a limit of its own.
+# Image.open would try every plugin installed and warn about large pictures by its own limit.
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -34,6 +36,7 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "GIF": GifImagePlugin.GifImageFile,
+    **({"AVIF": AvifImagePlugin.AvifImageFile} if features.check("avif") else {}),
 }
 _SIGNATURES = {
     "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
@@ -43,7 +46,9 @@ _SIGNATURES = {
     # The header's size tells a bitmap from a text that starts with BM.
     "BMP": re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL),
     "GIF": re.compile(rb"GIF8[79]a"),
+    "AVIF": re.compile(rb".{4}ftypavi[fs]", re.DOTALL),
 }
+_DEFLATE_MOST = 1032  # bytes that one compressed byte can become
 
 _ORIENTATION = 0x0112
 _EXIF_IFDS = (0x8769, 0x8825)
@@ -51,12 +56,11 @@ _EXIF_IFDS = (0x8769, 0x8825)
 # ImageDescription, Make, Model, Software, DateTime, Artist, Copyright.
 _TIFF_DESCRIPTION = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 
-# Filters for Python's warnings and OpenCV's log level belong to the whole process.
 _quiet_lock = threading.Lock()
 
 
 def decode(data: bytes, limits: Limits | None = None) -> Picture:
-    """Decode PNG, JPEG, WebP, TIFF, BMP or GIF (of an animation or a stack the first picture).
+    """Decode PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF (of an animation or a stack the first one).
 
     Kept: 8 or 16 bits, alpha (also a palette's or a colour key), grey, ICC profile, EXIF (its
     orientation is applied and removed). CMYK becomes RGB, through its profile if it has one.
@@ -69,7 +73,7 @@ def decode(data: bytes, limits: Limits | None = None) -> Picture:
         raise InputError("the file is empty", code="empty", status=400)
     if len(data) > limits.max_bytes:
         raise limits.too_many_bytes(len(data))
-    format_name = next((name for name, sign in _SIGNATURES.items() if sign.match(data)), None)
+    format_name = format_of(data)
     if format_name is None:
         known = ", ".join(_PLUGINS)
         message = f"the content is no picture of a known type; accepted: {known}"
@@ -79,6 +83,8 @@ def decode(data: bytes, limits: Limits | None = None) -> Picture:
             image = _PLUGINS[format_name](io.BytesIO(data))
         if image.width * image.height > limits.max_pixels:
             raise limits.too_many_pixels(image.width, image.height)
+        if format_name == "PNG":
+            check_claim(image.width, image.height, len(data))
         with image:
             return _picture(image, data, format_name)
     except InputError:
@@ -86,6 +92,30 @@ def decode(data: bytes, limits: Limits | None = None) -> Picture:
     except Exception as error:  # Pillow raises nearly anything for a damaged file
         message = f"the {format_name} file is damaged or truncated: {error}"
         raise InputError(message, code="corrupt_image", status=422) from error
+
+
+def format_of(data: bytes) -> str | None:
+    """Return the format that the first bytes of a file name, None for an unknown one."""
+    found = (name for name, sign in _SIGNATURES.items() if sign.match(data))
+    return next((name for name in found if name in _PLUGINS), None)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return width and height as the header of a picture file states them; (0, 0) for none."""
+    try:
+        with path.open("rb") as stream, _quiet():
+            plugin = _PLUGINS.get(format_of(stream.read(32)) or "")
+            stream.seek(0)
+            return (0, 0) if plugin is None else plugin(stream).size
+    except Exception:  # what is damaged is for the decoder to refuse
+        return 0, 0
+
+
+def check_claim(width: int, height: int, size: int) -> None:
+    """Raise InputError when `size` bytes of PNG cannot hold the picture that it claims."""
+    if width * height // 8 > _DEFLATE_MOST * size:
+        message = f"the PNG file claims {width}x{height} pixels, which {size} bytes cannot hold"
+        raise InputError(message, code="corrupt_image", status=422)
 
 
 def _picture(image: ImageFile.ImageFile, data: bytes, format_name: str) -> Picture:
@@ -209,7 +239,7 @@ def _turned(planes: Any, orientation: int) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Pillow's warnings and OpenCV's log: what matters becomes an InputError."""
+    """Silence Pillow's warnings and OpenCV's log, of the whole process, one caller at a time."""
     with _quiet_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         level = cv2.utils.logging.getLogLevel()

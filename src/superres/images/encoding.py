@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from superres.errors import InputError
-from superres.images import lossless
+from superres.images.lossless import WRITERS, Header
 from superres.images.picture import FORMATS, Picture, Pixels
 
-_MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536}
 # What fits into JPEG's one segment for it.
 _MAX_EXIF_BYTES = 65_527
 _IMAGE_DESCRIPTION, _SOFTWARE, _EXIF_IFD = 0x010E, 0x0131, 0x8769
@@ -25,13 +25,13 @@ def encode(
     quality: int = 95,
     text: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Encode as PNG, TIFF (both keep alpha and 16 bits), WEBP (alpha), JPEG or BMP.
+    """Encode as PNG, TIFF (both keep alpha and 16 bits), WEBP, AVIF (alpha), JPEG or BMP.
 
-    Profile and EXIF are written, except into BMP; grey stays one channel (WEBP has none, 16-bit
-    grey with alpha becomes colour in TIFF). Without alpha in the format the picture is laid on
-    white. Levels of 16 bits are rounded half up to 8. `quality` 1..100 is JPEG's and WEBP's; 100
-    makes WEBP lossless. `text` becomes PNG text; elsewhere "Software" becomes that EXIF tag and
-    the rest lines of ImageDescription.
+    Profile and EXIF are written, except into BMP; grey stays one channel (WEBP and AVIF have
+    none, 16-bit grey with alpha becomes colour in TIFF). Without alpha in the format the picture
+    is laid on white. Levels of 16 bits are rounded half up to 8. `quality` 1..100 is JPEG's,
+    WEBP's and AVIF's; 100 makes WEBP lossless. `text` becomes PNG text; elsewhere "Software"
+    becomes that EXIF tag and the rest lines of ImageDescription.
 
     Raises InputError for another format or a side the format cannot hold.
     """
@@ -39,21 +39,39 @@ def encode(
         known = ", ".join(sorted(set(FORMATS.values())))
         message = f"format {format!r} cannot be written; accepted: {known}"
         raise InputError(message, code="unsupported_type", status=415)
-    longest = max(picture.height, picture.width)
-    if longest > _MAX_SIDE.get(format, longest):
-        message = f"{picture.width}x{picture.height} does not fit into {format}, whose sides"
-        raise InputError(f"{message} end at {_MAX_SIDE[format]}", code="too_many_pixels")
-    icc = _fitting_profile(picture)
-    if format == "PNG":
-        exif = _exif(picture, {})
-        return lossless.png(_planes(picture), icc, exif, text or {})
-    exif = _exif(picture, text or {})
-    if format == "TIFF":
-        planes = _planes(picture)
-        if picture.channels == 2 and picture.bit_depth == 16:
-            planes = np.concatenate([picture.pixels, planes[..., 1:]], axis=2)
-        return lossless.tiff(planes, icc, exif)
-    return _with_pillow(picture, format, quality, {"icc_profile": icc, "exif": exif})
+    check_side(format, picture.height, picture.width)
+    icc = fitting_profile(picture)
+    writer = WRITERS.get(format)
+    if writer is None:
+        exif = described(picture.exif, picture.height, picture.width, text or {})
+        return _with_pillow(picture, format, quality, {"icc_profile": icc, "exif": exif})
+    planes = _planes(picture)
+    if format == "TIFF" and picture.channels == 2 and picture.bit_depth == 16:
+        planes = np.concatenate([picture.pixels, planes[..., 1:]], axis=2)
+    file = io.BytesIO()
+    strips = writer(file, header_of(picture, planes.shape, format, text or {}))
+    strips.write(planes)
+    strips.close()
+    return file.getvalue()
+
+
+def header_of(
+    picture: Picture, shape: tuple[int, ...], format_name: str, text: Mapping[str, str]
+) -> Header:
+    """Return what a PNG or TIFF of `shape` (H, W, channels) says of itself."""
+    height, width, channels = shape
+    in_exif = {} if format_name == "PNG" else text
+    exif = described(picture.exif, height, width, in_exif)
+    icc = fitting_profile(picture)
+    return Header((height, width, channels), picture.pixels.dtype, icc, exif, text)
+
+
+def check_side(format_name: str, height: int, width: int) -> None:
+    """Raise InputError when the format cannot hold a picture of that size."""
+    longest = max(height, width)
+    if longest > MAX_SIDE.get(format_name, longest):
+        message = f"{width}x{height} does not fit into {format_name}, whose sides"
+        raise InputError(f"{message} end at {MAX_SIDE[format_name]}", code="too_many_pixels")
 
 
 def _planes(picture: Picture) -> Pixels:
@@ -69,7 +87,7 @@ def _with_pillow(
     picture: Picture, format_name: str, quality: int, metadata: Mapping[str, bytes | None]
 ) -> bytes:
     planes = _eight_bits(_planes(picture))
-    if picture.alpha is not None and format_name != "WEBP":
+    if picture.alpha is not None and format_name not in ("WEBP", "AVIF"):
         planes = _on_white(planes)
     image = Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
     options: dict[str, Any] = {key: value for key, value in metadata.items() if value}
@@ -79,6 +97,8 @@ def _with_pillow(
             del options["exif"]
     elif format_name == "WEBP":
         options |= {"quality": quality, "lossless": quality >= 100, "exact": True}
+    elif format_name == "AVIF":
+        options |= {"quality": quality, "subsampling": "4:4:4"}
     else:
         options = {}
     file = io.BytesIO()
@@ -98,30 +118,30 @@ def _on_white(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ((blended + 127) // 255).astype(np.uint8)
 
 
-def _fitting_profile(picture: Picture) -> bytes | None:
+def fitting_profile(picture: Picture) -> bytes | None:
     """Return the profile unless it is for grey and the picture has become colour."""
     if picture.icc and picture.icc[16:20] == b"GRAY" and not picture.grey:
         return None
     return picture.icc
 
 
-def _exif(picture: Picture, text: Mapping[str, str]) -> bytes | None:
-    """Return the picture's EXIF with its size brought up to date and `text` added."""
-    if not picture.exif and not text:
+def described(exif: bytes | None, height: int, width: int, text: Mapping[str, str]) -> bytes | None:
+    """Return EXIF with its size brought up to date and `text` added."""
+    if not exif and not text:
         return None
-    exif = Image.Exif()
+    content = Image.Exif()
     try:
-        if picture.exif:
-            exif.load(picture.exif)
-        details = exif.get_ifd(_EXIF_IFD) if _EXIF_IFD in exif else {}
+        if exif:
+            content.load(exif)
+        details = content.get_ifd(_EXIF_IFD) if _EXIF_IFD in content else {}
         if _PIXEL_WIDTH in details:
-            details[_PIXEL_WIDTH], details[_PIXEL_HEIGHT] = picture.width, picture.height
+            details[_PIXEL_WIDTH], details[_PIXEL_HEIGHT] = width, height
         if "Software" in text:
-            exif[_SOFTWARE] = text["Software"]
+            content[_SOFTWARE] = text["Software"]
         lines = [f"{key}: {value}" for key, value in text.items() if key != "Software"]
         if lines:
-            described = exif.get(_IMAGE_DESCRIPTION)
-            exif[_IMAGE_DESCRIPTION] = "\n".join([str(described), *lines] if described else lines)
-        return exif.tobytes()
+            known = content.get(_IMAGE_DESCRIPTION)
+            content[_IMAGE_DESCRIPTION] = "\n".join([str(known), *lines] if known else lines)
+        return content.tobytes()
     except Exception:  # Pillow raises nearly anything; metadata must not cost the picture
         return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import features
 
 from superres.errors import InputError
 
@@ -23,6 +24,7 @@ FORMATS: Mapping[str, str] = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".bmp": "BMP",
+    **({".avif": "AVIF"} if features.check("avif") else {}),
 }
 
 

@@ -1,25 +1,32 @@
-"""A picture through a backend tile by tile: pad, cut, compute, hand back finished cores."""
+"""A picture through a backend tile by tile: cut, pad, compute, hand back finished cores.
+
+Only the rows that a row of tiles needs are in memory at a time.
+"""
 
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from superres.errors import ModelError, SuperresError
-from superres.inference.backends import Backend, Floats
+from superres.inference.facts import Backend, Facts, Floats
+from superres.inference.levels import Crop, to_levels
+from superres.inference.rows import Rows
 from superres.inference.tiling import Tile, plan
-from superres.models import ModelInfo
+from superres.inference.windows import GREY, Job, Planes, Window, grey_of, grown, places, unit_range
+
+__all__ = ["GREY", "CancelledError", "Core", "Question", "TiledNetwork", "is_out_of_memory"]
 
 log = logging.getLogger(__name__)
 
+STRIP_BYTES = 12 << 20  # of a result that is handed on row of tiles by row of tiles
 SMALLEST_TILE = 16  # LR pixels; below it the halo, not the tile, fills the memory
 OUT_OF_MEMORY = ("out of memory", "allocate memory", "bad_alloc", "bad allocation")
 
-Planes = NDArray[Any]  # (N, h, w, 3) of uint8, uint16 or float32 in [0, 1]
 Question = Callable[[], bool]
 
 
@@ -40,10 +47,10 @@ class TiledNetwork:
     """A backend that takes pictures of any size.
 
     `tile`: core size in LR pixels, 0 for the whole picture at once. When memory runs out it is
-    halved, for this picture and those after it.
+    halved, for the rest of this picture and those after it.
     """
 
-    def __init__(self, backend: Backend, info: ModelInfo, tile: int) -> None:
+    def __init__(self, backend: Backend, info: Facts, tile: int) -> None:
         self.backend = backend
         self.info = info
         self.tile = tile
@@ -57,49 +64,88 @@ class TiledNetwork:
         CancelledError as soon as `cancelled()` answers True.
         """
         height, width = planes.shape[1:3]
-        padded = _pad(planes, self.info)
-        while True:
+        job = Job(lambda top, bottom: planes[:, top:bottom], height, width, self._floats)
+        found = self._walk(job, cancelled)
+        for rows, columns, sr in found:
+            keep(Core(sr, rows, columns))
+
+    def strips(
+        self, source: Rows, *, is_grey: bool = False, cancelled: Question | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """Yield `source` upscaled, (rows, s*w, 3) of its own type, one row of tiles at a time."""
+        scale, dtype = self.info.scale, source.dtype
+        fused = getattr(self.backend, "levels", None) if dtype == np.uint8 else None
+
+        def compute(outer: Planes, crop: Crop) -> NDArray[Any]:
+            if fused is not None and not is_grey:
+                levels: NDArray[Any] | None = fused(outer[0], crop)
+                if levels is not None:
+                    return levels
+            sr = self._floats(outer, crop)
+            return to_levels(grey_of(sr) if is_grey else sr, dtype)
+
+        def rows_of(top: int, bottom: int) -> Planes:
+            return source.window(top, bottom)[np.newaxis]
+
+        strip: NDArray[Any] | None = None
+        width = scale * source.width
+        most = STRIP_BYTES // (scale * width * 3 * dtype.itemsize)
+        most = max(most, 4 * self.info.halo, SMALLEST_TILE)
+        job = Job(rows_of, source.height, source.width, compute, most)
+        for rows, columns, part in self._walk(job, cancelled):
+            if columns == slice(0, width):
+                yield part
+                continue
+            if columns.start == 0 or strip is None:
+                strip = np.empty((rows.stop - rows.start, width, 3), dtype)
+            strip[:, columns] = part
+            if columns.stop == width:
+                yield strip
+
+    def _walk(self, job: Job, cancelled: Question | None) -> Iterator[tuple[slice, slice, Any]]:
+        """Yield rows, columns and result of every core; a row of tiles begins anew when halved."""
+        height, width, scale = job.height, job.width, self.info.scale
+        full = (grown(height, self.info), grown(width, self.info))
+        window = Window(job, full)
+        top = 0
+        while top < height:
             tile = self.tile
             try:
-                for part in self._plan(padded, tile):
+                for part in self._plan(full, tile, top, job.most_rows):
+                    if part.top >= height or part.left >= width:
+                        continue  # all of it is padding
                     if cancelled is not None and cancelled():
                         raise CancelledError("stopped before the picture was done")
-                    if part.top < height and part.left < width:  # else it is all padding
-                        keep(self._core(padded, part, height, width))
-                return
+                    rows, columns, crop = places(part, height, width, scale)
+                    yield rows, columns, job.compute(window.outer(part), crop)
+                    if part.left + part.width >= width:
+                        top = part.top + part.height
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                self._halve(tile, max(padded.shape[1:3]), error)
+                self._halve(tile, max(full), error)
 
-    def _plan(self, padded: Planes, tile: int) -> list[Tile]:
+    def _plan(self, full: tuple[int, int], tile: int, top: int, most_rows: int) -> list[Tile]:
         info = self.info
         # Two minima, because the plan may make cores of half the size asked for.
-        size = max(tile, 2 * info.minimum, info.multiple_of) if tile else 0
-        return plan(padded.shape[1], padded.shape[2], size, info.halo, info.multiple_of)
+        least = max(2 * info.minimum, info.multiple_of)
+        size = max(tile, least) if tile else 0
+        most = max(most_rows, least) if most_rows else 0
+        return plan(*full, size, info.halo, info.multiple_of, top=top, most_rows=most)
 
-    def _core(self, padded: Planes, part: Tile, height: int, width: int) -> Core:
-        """Compute one tile; what lies beyond the `height` x `width` of the picture is cut off."""
+    def _floats(self, outer: Planes, crop: Crop) -> Floats:
+        """Compute one tile and cut its core out: (N, 3, rows, columns)."""
         scale = self.info.scale
-        outer_rows = slice(part.outer_top, part.outer_top + part.outer_height)
-        outer_columns = slice(part.outer_left, part.outer_left + part.outer_width)
-        sr = self.backend(_unit_range(padded[:, outer_rows, outer_columns]))
-        expected = (len(padded), 3, scale * part.outer_height, scale * part.outer_width)
+        sr = self.backend(unit_range(outer))
+        expected = (len(outer), 3, scale * outer.shape[1], scale * outer.shape[2])
         if sr.shape != expected:
             raise ModelError(
                 f"model '{self.info.name}' gave shape {sr.shape} where {expected} was due."
             )
-        rows = slice(scale * part.top, scale * min(part.top + part.height, height))
-        columns = slice(scale * part.left, scale * min(part.left + part.width, width))
-        top, left = rows.start - scale * part.outer_top, columns.start - scale * part.outer_left
-        core = sr[:, :, top:, left:][..., : rows.stop - rows.start, : columns.stop - columns.start]
         # NaN and infinity survive a sum, and one number is quicker to look at than all.
-        if not np.isfinite(core.sum(dtype=np.float64)):
-            raise ModelError(
-                f"model '{self.info.name}': the result has NaN or infinite values, so nothing is "
-                "written. Use another model or backend."
-            )
-        return Core(core, rows, columns)
+        if not np.isfinite(sr.sum()):
+            raise ModelError(not_finite(self.info.name))
+        return sr[:, :, crop.top :, crop.left :][..., : crop.height, : crop.width]
 
     def _halve(self, tile: int, longest: int, error: Exception) -> None:
         smaller = (min(tile, longest) if tile else longest) // 2
@@ -107,32 +153,22 @@ class TiledNetwork:
             raise ModelError(f"out of memory even with the smallest tiles ({error}).") from error
         log.warning("out of memory with tile %d: going on with tile %d", tile, smaller)
         self.tile = min(self.tile, smaller) if self.tile else smaller
-        if torch.cuda.is_available():
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Tell whether an error of numpy, torch (CPU, CUDA) or onnxruntime means: no memory."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError):
         return True
     message = str(error).lower()
     return not isinstance(error, SuperresError) and any(word in message for word in OUT_OF_MEMORY)
 
 
-def _pad(planes: Planes, info: ModelInfo) -> Planes:
-    """Grow (N, h, w, 3) at the bottom and right by reflection to a size the network takes."""
-    grown = []
-    for size in planes.shape[1:3]:
-        wanted = max(size, info.minimum)
-        grown.append((0, -(-wanted // info.multiple_of) * info.multiple_of - size))
-    if grown == [(0, 0), (0, 0)]:
-        return planes
-    return np.pad(planes, ((0, 0), *grown, (0, 0)), mode="reflect")
-
-
-def _unit_range(planes: Planes) -> Floats:
-    """(N, h, w, 3) integers or floats -> a view (N, 3, h, w) float32 in [0, 1], channels last."""
-    result = np.array(planes, np.float32, order="C")
-    if planes.dtype != np.float32:
-        result /= np.float32(np.iinfo(planes.dtype).max)
-    return result.transpose(0, 3, 1, 2)
+def not_finite(name: str) -> str:
+    """Return what to tell about a result with NaN or infinity."""
+    return (
+        f"model '{name}': the result has NaN or infinite values, so nothing is written. "
+        "Use another model or backend."
+    )

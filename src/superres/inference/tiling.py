@@ -31,15 +31,26 @@ class _Span:
     outer_size: int
 
 
-def plan(height: int, width: int, tile: int, halo: int, multiple_of: int = 1) -> list[Tile]:
-    """Cover `height` x `width` with cores of at most `tile` pixels a side; 0 is one tile.
+def plan(
+    height: int,
+    width: int,
+    tile: int,
+    halo: int,
+    multiple_of: int = 1,
+    *,
+    top: int = 0,
+    most_rows: int = 0,
+) -> list[Tile]:
+    """Cover `height` x `width` from row `top` on with cores of at most `tile` pixels a side.
 
-    Cores do not overlap and are nearly equal in size. With `multiple_of` above one, height and
-    width must be multiples of it and every outer region starts and ends on one, so that a
-    network that halves its picture pools the same pixels together as on the whole picture.
+    Tile 0 is one tile; `most_rows` above 0 makes tiles wider than high. Cores do not overlap,
+    are nearly equal in size and come row by row. With `multiple_of` above one, height and width
+    must be multiples of it and every outer region starts and ends on one, so that a network that
+    halves its picture pools the same pixels together as on the whole picture.
     """
-    rows = list(_spans(height, tile, halo, multiple_of))
-    columns = list(_spans(width, tile, halo, multiple_of))
+    tall = min(tile, most_rows) if tile and most_rows else tile
+    rows = list(_spans(top, height, tall, halo, multiple_of))
+    columns = list(_spans(0, width, tile, halo, multiple_of))
     return [
         Tile(
             row.start,
@@ -56,10 +67,10 @@ def plan(height: int, width: int, tile: int, halo: int, multiple_of: int = 1) ->
     ]
 
 
-def _spans(length: int, tile: int, halo: int, multiple_of: int) -> Iterator[_Span]:
-    count = -(-length // tile) if tile else 1
-    step = -(-length // count)
-    for start in range(0, length, step):
+def _spans(first: int, length: int, tile: int, halo: int, multiple_of: int) -> Iterator[_Span]:
+    count = -(-(length - first) // tile) if tile else 1
+    step = -(-(length - first) // count)
+    for start in range(first, length, step):
         end = min(start + step, length)
         outer_start = max(0, start - halo) // multiple_of * multiple_of
         outer_end = min(length, -(-(end + halo) // multiple_of) * multiple_of)

@@ -9,42 +9,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image
 
 from superres import images
 from superres.errors import ConfigError, InputError, ModelError
 from superres.images import Picture
 from superres.images.picture import Pixels
-from superres.inference.backends import BackendName, Floats, open_backend
+from superres.inference.alpha import spread_colours
+from superres.inference.backends import (
+    BackendName,
+    Facts,
+    Floats,
+    Opened,
+    Precision,
+    open_backend,
+)
+from superres.inference.ensemble import Ensemble
+from superres.inference.rows import ArrayRows, Rows, joined, room
+from superres.inference.sizing import Wanted, passes, resampled
 from superres.inference.tiled import CancelledError, Core, Question, TiledNetwork
 
 if TYPE_CHECKING:
-    from superres.checkpoint import Model
-    from superres.models import ModelInfo
-    from superres.video import VideoInfo, VideoLimits
+    from superres.video import VideoInfo, VideoLimits, VideoOptions
 
 __all__ = ["CancelledError", "Upscaler"]
 
-GREY = (0.299, 0.587, 0.114)  # BT.601 weights: one level from the three of a grey picture
 LINEAGE = ("run_id", "experiment", "git_commit", "data_sha256")
 
 
 class Upscaler:
     """A model with its tiling and backend; several threads may share one.
 
-    `tile`: core size in LR pixels; None picks one for the device, 0 takes the whole picture at
-    once. When memory runs out the tile is halved, for this picture and those after it.
+    `tile`: core size in LR pixels; None picks one for the device and its free memory, 0 takes the
+    whole picture at once. When memory runs out the tile is halved, for the rest of this picture
+    and those after it. `wanted`: another size than the model's own: the model runs as often as
+    comes nearest, an exact bicubic resample does the rest. `ensemble`: the mean over the eight
+    turns and mirrors, at eight times the cost. `precision`: see TorchBackend.
     """
 
     def __init__(
         self,
-        model: "Model",
+        model: Opened,
         *,
         tile: int | None = None,
         backend: BackendName = "auto",
         device: str = "auto",
+        wanted: Wanted | None = None,
+        ensemble: bool = False,
+        precision: Precision = "auto",
     ) -> None:
         """Raise ConfigError or ModelError when tile, backend or device do not suit the model."""
         if model.info.kind != "image":
@@ -54,20 +65,23 @@ class Upscaler:
             )
         if tile is not None and tile < 0:
             raise ConfigError(f"tile {tile}: expected LR pixels, 0 (the whole picture) or auto.")
-        self.model = model
-        self.backend = open_backend(model, backend, device)
+        self.model: Any = model
+        self.wanted = wanted or Wanted()
+        opened = open_backend(model, backend, device, precision)
+        self.backend = Ensemble(opened) if ensemble else opened
         best = self.backend.best_tile(model.info.halo) if tile is None else tile
         self._network = TiledNetwork(self.backend, model.info, best)
 
     @property
-    def info(self) -> "ModelInfo":
+    def info(self) -> Facts:
         """Facts of the network."""
-        return self.model.info
+        facts: Facts = self.model.info
+        return facts
 
     @property
     def version(self) -> str:
         """Short name of exactly these weights."""
-        return self.model.version
+        return str(self.model.version)
 
     @property
     def lineage(self) -> dict[str, str]:
@@ -76,6 +90,10 @@ class Upscaler:
         found = {key: str(value) for key, value in known.items() if value}
         return {"model": self.info.name, "version": self.version, **found}
 
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """Return (height, width) of the result for a picture of that size."""
+        return self.wanted.size(height, width, self.info.scale)
+
     def pixels(self, rgb: Pixels, *, cancelled: Question | None = None) -> Pixels:
         """Upscale RGB (h, w, 3) uint8 or uint16 -> (s*h, s*w, 3) of the same type.
 
@@ -83,12 +101,24 @@ class Upscaler:
         """
         return self._pixels(rgb, is_grey=False, cancelled=cancelled)
 
+    def rows(
+        self, source: Rows, *, is_grey: bool = False, cancelled: Question | None = None
+    ) -> Rows:
+        """Upscale a picture that comes in rows; memory is bounded by rows of tiles."""
+        height, width = self.size(source.height, source.width)
+        factor = max(height / source.height, width / source.width)
+        scale = self.info.scale
+        for _ in range(passes(factor, scale)):
+            strips = self._network.strips(source, is_grey=is_grey, cancelled=cancelled)
+            source = Rows(scale * source.height, scale * source.width, source.dtype, strips)
+        return resampled(source, height, width)
+
     def tensor(self, lr: Floats, *, cancelled: Question | None = None) -> Floats:
         """`lr (N, 3, h, w) in [0, 1] -> sr (N, 3, s*h, s*w) in [0, 1]`, float32, not rounded."""
         if lr.ndim != 4 or lr.shape[1] != 3 or 0 in lr.shape:
             raise InputError(f"expected an array (N, 3, h, w), found shape {lr.shape}", status=400)
         scale = self.info.scale
-        sr = _room((len(lr), 3, scale * lr.shape[2], scale * lr.shape[3]), np.dtype(np.float32))
+        sr = room((len(lr), 3, scale * lr.shape[2], scale * lr.shape[3]), np.dtype(np.float32))
 
         def keep(core: Core) -> None:
             np.clip(core.sr, 0, 1, out=sr[:, :, core.rows, core.columns])
@@ -114,8 +144,11 @@ class Upscaler:
         if isinstance(source, np.ndarray):
             return self.pixels(source, cancelled=cancelled)
         picture = source if isinstance(source, Picture) else images.read(Path(source))
-        pixels = self._pixels(picture.pixels, is_grey=picture.grey, cancelled=cancelled)
-        alpha = None if picture.alpha is None else _bicubic(picture.alpha, self.info.scale)
+        alpha, pixels = None, picture.pixels
+        if picture.alpha is not None:
+            pixels = spread_colours(pixels, picture.alpha)
+            alpha = self._alpha(picture.alpha)
+        pixels = self._pixels(pixels, is_grey=picture.grey, cancelled=cancelled)
         return replace(picture, pixels=pixels, alpha=alpha)
 
     def video(
@@ -123,21 +156,28 @@ class Upscaler:
         src: Path | str,
         dst: Path | str,
         *,
+        options: "VideoOptions | None" = None,
         limits: "VideoLimits | None" = None,
         progress: Callable[[int, int | None], None] | None = None,
         cancelled: Question | None = None,
     ) -> "VideoInfo":
-        """Upscale a video frame by frame into an MP4; timestamps and audio are carried over.
+        """Upscale a video frame by frame; times, sound, subtitles and tags are carried over.
 
         Decoding, computing and encoding overlap; only a few frames are in memory at a time.
-
-        `progress(done, total)` after each frame; total is None when the file does not say.
+        `options`: codec, quality, the part to take, resuming. `progress(done, total)` after each
+        frame; total is None when the file does not say its length.
         Raises InputError for what is no video, CancelledError when `cancelled()` answers True.
         """
         from superres.inference.footage import upscale_video
 
         return upscale_video(
-            self, Path(src), Path(dst), limits=limits, progress=progress, cancelled=cancelled
+            self,
+            Path(src),
+            Path(dst),
+            options=options,
+            limits=limits,
+            progress=progress,
+            cancelled=cancelled,
         )
 
     def _pixels(self, rgb: Pixels, *, is_grey: bool, cancelled: Question | None) -> Pixels:
@@ -149,41 +189,10 @@ class Upscaler:
             )
         if 0 in rgb.shape:
             raise InputError("the picture has no pixels", code="empty", status=400)
-        scale = self.info.scale
-        sr = _room((scale * rgb.shape[0], scale * rgb.shape[1], 3), rgb.dtype)
+        return joined(self.rows(ArrayRows(rgb), is_grey=is_grey, cancelled=cancelled))
 
-        def keep(core: Core) -> None:
-            planes = _grey(core.sr) if is_grey else core.sr
-            sr[core.rows, core.columns] = images.to_pixels(torch.from_numpy(planes), rgb.dtype)
-
-        self._network.run(rgb[np.newaxis], keep, cancelled)
-        return sr
-
-
-def _room(shape: tuple[int, ...], dtype: "np.dtype[Any]") -> NDArray[Any]:
-    try:
-        return np.empty(shape, dtype)
-    except MemoryError:
-        raise InputError(
-            f"the result of shape {shape} does not fit into memory; upscale a smaller picture",
-            code="too_many_output_pixels",
-            status=413,
-        ) from None
-
-
-def _grey(planes: Floats) -> Floats:
-    weights = np.array(GREY, np.float32).reshape(1, 3, 1, 1)
-    level = (planes * weights).sum(axis=1, keepdims=True)
-    return np.repeat(level, 3, axis=1)
-
-
-def _bicubic(alpha: Pixels, scale: int) -> Pixels:
-    """Upscale one plane (h, w); float inside, clamped and rounded once."""
-    height, width = alpha.shape
-    plane = Image.fromarray(alpha.astype(np.float32))
-    resized = np.asarray(
-        plane.resize((scale * width, scale * height), Image.Resampling.BICUBIC), np.float32
-    )
-    most = np.iinfo(alpha.dtype).max
-    rounded: Pixels = np.floor(np.clip(resized, 0, most) + 0.5).astype(alpha.dtype)
-    return rounded
+    def _alpha(self, alpha: Pixels) -> Pixels:
+        """Upscale one plane (h, w) by bicubic; float inside, clamped and rounded once."""
+        height, width = self.size(*alpha.shape)
+        plane: Pixels = joined(resampled(ArrayRows(alpha[..., None]), height, width), 1)[..., 0]
+        return plane

@@ -130,4 +130,5 @@ def _percent(status: Status, done: int, frames: int | None) -> float | None:
         return 100.0
     if status == "pending":
         return 0.0
-    return min(100.0, round(100 * done / frames, 1)) if frames else None
+    # The last frame is not the end: the sound is put between the pictures after it.
+    return min(99.9, round(100 * done / frames, 1)) if frames else None

@@ -131,9 +131,12 @@ _VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """Connect the processes for as long as the block runs: NCCL between GPUs, gloo otherwise."""
+    """Connect the processes for as long as the block runs: NCCL between GPUs, gloo otherwise.
+
+    Once a process: several runs one after another are inside of one such block.
+    """
     found = processes()
-    if found.world == 1:
+    if found.world == 1 or dist.is_initialized():
         yield found
         return
     on_gpu = device.startswith("cuda")

@@ -43,6 +43,7 @@ class Engine:
         self.precision = Precision(params, device)
         self.parts = Parts(params.parts)
         self._statistics: list[torch.Tensor] = []  # of batch norm, in all networks
+        self._counts: list[torch.Tensor] = []  # of batches in them
 
     @property
     def read_every(self) -> int:
@@ -65,8 +66,9 @@ class Engine:
             network.compile(mode="reduce-overhead" if graphs else "default")
         for part in network.modules():
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
-                held = (part.running_mean, part.running_var)
-                self._statistics += [value for value in held if value is not None]
+                held = list(part.buffers(recurse=False))
+                self._statistics += [value for value in held if value.is_floating_point()]
+                self._counts += [value for value in held if not value.is_floating_point()]
 
     def state(self) -> dict[str, Any]:
         """Return what later steps depend on."""
@@ -105,7 +107,7 @@ class Engine:
         Returns its figures with `loss`, what was followed, and `gradient`, its norm. Where either
         is not finite nothing has changed but random numbers.
         """
-        before = _Before(self._statistics, self.device)
+        before = _Before([self._statistics, self._counts], self.device)
         told = self.parts.attempt(
             len(batch.lr),
             lambda parts: self._gradient(learner, cut(batch, parts), measure),
@@ -179,26 +181,31 @@ def _skips_itself(optimizer: torch.optim.Optimizer) -> bool:
 class _Before:
     """What forward passes change although no step is taken: batch statistics, random numbers."""
 
-    def __init__(self, statistics: list[torch.Tensor], device: torch.device) -> None:
-        self._statistics = statistics
+    def __init__(self, groups: list[list[torch.Tensor]], device: torch.device) -> None:
+        """`groups`: tensors of one type each."""
+        self._groups = [group for group in groups if group]
         self._device = str(device)
         self._random = random_states(self._device)
-        self._flat = self._joined().clone() if statistics else None
+        self._flat = [_joined(group) for group in self._groups]
 
     def restore(self) -> None:
         """Put everything back, for the same forward passes once more."""
         set_random_states(self._random, self._device)
-        self._put(self._flat)
+        for group, flat in zip(self._groups, self._flat, strict=True):
+            _put(group, flat)
 
     def restore_where(self, unmade: torch.Tensor) -> None:
         """Put the statistics back where `unmade`, a truth on the device; random numbers go on."""
-        if self._flat is not None:
-            self._put(torch.where(unmade, self._flat, self._joined()))
+        for group, flat in zip(self._groups, self._flat, strict=True):
+            _put(group, torch.where(unmade, flat, _joined(group)))
 
-    def _joined(self) -> torch.Tensor:
-        return torch.cat([value.reshape(-1) for value in self._statistics])
 
-    def _put(self, flat: torch.Tensor | None) -> None:
-        if flat is not None:
-            parts = torch.split(flat, [value.numel() for value in self._statistics])
-            torch._foreach_copy_(self._statistics, list(parts))
+def _joined(group: list[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([value.reshape(-1) for value in group])
+
+
+def _put(group: list[torch.Tensor], flat: torch.Tensor) -> None:
+    parts = torch.split(flat, [value.numel() for value in group])
+    torch._foreach_copy_(
+        group, [part.view_as(into) for into, part in zip(group, parts, strict=True)]
+    )

@@ -16,7 +16,7 @@ def trainer(job: Job, setting: Setting) -> Trainer:
     """Return the one loop, around a classifier instead of a generator."""
     experiment, device, seed = job.experiment, setting.device, setting.seed
     classifier = build_classifier(experiment, job.pack, seed)
-    networks = Networks(experiment, device, seed, classifier)
+    networks = Networks(experiment, device, seed, classifier, setting.engine())
     sampler = Sampler(job.pack, "train", hr_patch=experiment.hr_patch, seed=seed, device=device)
     judge = Accuracy(job.pack, experiment, seed, device)
     return Trainer(experiment, sampler, judge, setting, networks)

@@ -8,11 +8,13 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from superres.atomic import write_text
+from superres.atomic import write_bytes, write_text
+from superres.errors import StorageError
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -86,7 +88,10 @@ class JsonlTracker:
         self.folder = run.folder
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = _lines_until(self._path, run.step) if run.resume else []
-        write_text(self._path, "".join(kept))
+        try:
+            write_text(self._path, "".join(kept))
+        except OSError as error:
+            raise self._not_written(error) from None
         if not kept:
             self._write("start", name=run.name, params=run.params, tags=run.tags)
 
@@ -97,8 +102,10 @@ class JsonlTracker:
     def image(self, step: int, name: str, png: bytes) -> None:
         """Keep a picture beside the log."""
         file = self.folder / "images" / f"{name}-{step:08d}.png"
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(png)
+        try:
+            write_bytes(file, png)
+        except OSError as error:
+            raise StorageError(f"{file}: the picture cannot be written ({error}).") from None
         relative = file.relative_to(self.folder).as_posix()
         self._write("image", step=step, name=name, file=relative)
 
@@ -117,8 +124,19 @@ class JsonlTracker:
 
     def _write(self, kind: str, **content: Any) -> None:
         line = json.dumps({"kind": kind, "time": time.time(), **content})
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+        size = self._path.stat().st_size if self._path.exists() else 0
+        try:
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+        except OSError as error:
+            os.truncate(self._path, size)  # no torn line in the middle of what follows
+            raise self._not_written(error) from None
+
+    def _not_written(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"{self._path}: the journal cannot be written ({error}). The state saved last is "
+            "whole; make room and start the same command again."
+        )
 
 
 class Trackers:
@@ -153,19 +171,29 @@ class Trackers:
             tracker.tag(step, name, value)
 
     def finish(self, status: Status, model_folder: Path | None) -> None:
-        """End the run everywhere."""
+        """End the run everywhere, also after one that could not write that down."""
+        failed = []
         for tracker in self.trackers:
-            tracker.finish(status, model_folder)
+            try:
+                tracker.finish(status, model_folder)
+            except StorageError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
 
 class ProgressFile:
-    """Writes <folder>/progress.json, at most once a second, for whoever follows the run."""
+    """Writes <folder>/progress.json, at most once a second, for whoever follows the run.
 
-    def __init__(self, folder: Path, steps: int) -> None:
+    Nothing depends on it: on a full disk it is left as it was. `writes` False: it writes nothing.
+    """
+
+    def __init__(self, folder: Path, steps: int, writes: bool = True) -> None:
         self.path = folder / "progress.json"
         self.steps = steps
         self._latest: dict[str, Any] = {"step": 0, "steps": steps, "phase": 0}
         self._written = 0.0
+        self._writes = writes
 
     def write(self, step: int, *, phase: int, eta_seconds: float) -> None:
         """Say where the run stands."""
@@ -180,7 +208,9 @@ class ProgressFile:
 
     def _replace(self, status: str) -> None:
         self._written = time.monotonic()
-        write_text(self.path, json.dumps({**self._latest, "status": status}))
+        if self._writes:
+            with suppress(OSError):
+                write_text(self.path, json.dumps({**self._latest, "status": status}))
 
 
 def _lines_until(path: Path, step: int) -> list[str]:

@@ -13,6 +13,7 @@ import torch
 
 from superres.config import Experiment, Params
 from superres.data.manifest import read_manifest
+from superres.losses import Features
 from superres.models import Generator, parameter_count
 from superres.training.journal import RunInfo
 
@@ -74,6 +75,14 @@ def flatten(content: Any, prefix: str = "") -> dict[str, str]:
     for key, value in parts:
         flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
     return flat
+
+
+def origins(features: Features) -> str:
+    """Say whose features a perceptual loss compares."""
+    told = {net: str(vars(network)["origin"]) for net, network in features.items()}
+    if len(told) == 1:
+        return next(iter(told.values()))
+    return "; ".join(f"{net}: {origin}" for net, origin in told.items()) or "none"
 
 
 def provenance(

@@ -103,16 +103,18 @@ class _Twice:
 
 @contextmanager
 def _statistics_kept(block: nn.Module) -> Iterator[None]:
-    """Keep batch norm from counting a batch that it has counted."""
+    """Keep batch norm from counting a batch that it has counted: let it count in a copy."""
     norms = [part for part in block.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    tracking = [norm.track_running_stats for norm in norms]
-    for norm in norms:
-        norm.track_running_stats = False
+    counted = [dict(norm.named_buffers(recurse=False)) for norm in norms]
+    for norm, buffers in zip(norms, counted, strict=True):
+        for name, value in buffers.items():
+            setattr(norm, name, value.clone())
     try:
         yield
     finally:
-        for norm, tracked in zip(norms, tracking, strict=True):
-            norm.track_running_stats = tracked
+        for norm, buffers in zip(norms, counted, strict=True):
+            for name, value in buffers.items():
+                setattr(norm, name, value)
 
 
 def _blocks(network: nn.Module) -> list[nn.Module]:

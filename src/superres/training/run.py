@@ -2,23 +2,33 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from superres.checkpoint import previous_state, save_model
+from superres.checkpoint import remove_states, save_model
 from superres.config import Experiment, Params, resolve_budget
-from superres.data.manifest import REBUILD, data_hash, read_pack
+from superres.data.manifest import data_hash
 from superres.data.sampler import Sampler
-from superres.errors import ConfigError, DataError
+from superres.errors import ConfigError, StorageError
 from superres.losses import Features, feature_nets
 from superres.models import build
 from superres.training import feature_run
+from superres.training.agreement import require_one_scale, run_key
 from superres.training.card import training_card
+from superres.training.distributed import joined, own_device, processes
 from superres.training.features import feature_networks, lpips_network
-from superres.training.journal import ProgressFile, RunInfo, Tracker
-from superres.training.lineage import Job, digest, flatten, git_commit, provenance, weights_digest
+from superres.training.journal import NullTracker, ProgressFile, RunInfo, Tracker
+from superres.training.lineage import (
+    Job,
+    flatten,
+    git_commit,
+    origins,
+    provenance,
+    weights_digest,
+)
 from superres.training.starting import keep_discriminator, start_from
 from superres.training.trainer import Setting, Trainer, Weights
 from superres.training.validation import Validation
@@ -70,10 +80,25 @@ def train(
 
     Continues from the run's state when it is of the same configuration and data. Raises
     KeyboardInterrupt (state saved) on SIGTERM or SIGINT, SuperresError for the caller's faults.
+    Started by torchrun, all processes train the one run and the first of them tells and writes.
     """
+    with joined(own_device(choose_device(params.training.device), processes())) as all_of_them:
+        if all_of_them.leads:
+            return _train(name, experiment, params, tracker, place, on_step)
+        return _train(name, experiment, params, NullTracker(), place, lambda *_: None)
+
+
+def _train(
+    name: str,
+    experiment: Experiment,
+    params: Params,
+    tracker: Tracker,
+    place: Place,
+    on_step: OnStep,
+) -> Result:
     experiment = resolve_budget(experiment, params.budget)
-    _require_one_scale(name, experiment, params, place.pack)
-    job = Job(name, experiment, params, place.pack, _key(name, experiment, params, place.pack))
+    require_one_scale(name, experiment, params, place.pack)
+    job = Job(name, experiment, params, place.pack, run_key(name, experiment, params, place.pack))
     if params.training.threads:
         torch.set_num_threads(params.training.threads)
     of_features = experiment.kind == "features"
@@ -81,12 +106,13 @@ def train(
     resumed = trainer.resume()
     if not resumed and not of_features:
         trainer.standing.init = start_from(trainer.networks, experiment, place.runs)
-    features = _features(job, trainer.sampler, place.runs / name / "features.safetensors")
+    features = _features(job, trainer, place.runs / name / "features.safetensors")
     run = _run_info(job, trainer, features, place)
     tracker.start(run)
     if resumed:
         log.warning("%s: resumed at step %d of %d", name, run.step, experiment.steps)
-    progress = ProgressFile(run.folder, experiment.steps)
+    leads = trainer.processes.leads
+    progress = ProgressFile(run.folder, experiment.steps, writes=leads)
     try:
         weights = trainer.run(
             tracker,
@@ -95,81 +121,63 @@ def train(
             lambda step, latest: on_step(step, experiment.steps, latest),
         )
         keep = feature_run.keep if of_features else _keep
-        folder, metrics = keep(job, trainer, weights, place.models / name, (run, tracker.run_id))
-        keep_discriminator(trainer.networks, run.folder)
+        result = None
+        if leads:
+            folder = place.models / name
+            made = keep(job, trainer, weights, folder, (run, tracker.run_id))
+            keep_discriminator(trainer.networks, run.folder)
+            result = _result(trainer, weights, made, resumed)
     except KeyboardInterrupt:
         tracker.finish("KILLED", None)
         raise
     except BaseException:
         progress.end("failed")
-        tracker.finish("FAILED", None)
+        with suppress(StorageError):  # the first error says more than the second
+            tracker.finish("FAILED", None)
         raise
-    steps, seconds = trainer.standing.step, trainer.standing.seconds
-    result = Result(folder, steps, seconds, metrics, weights_digest(weights), resumed)
-    _end(trainer, progress, tracker, result)
-    return result
-
-
-def _require_one_scale(name: str, experiment: Experiment, params: Params, pack: Path) -> None:
-    packed = read_pack(pack)["scale"]
-    if experiment.kind == "features":
-        if experiment.hr_patch % packed:
-            raise ConfigError(
-                f"experiment '{name}': hr_patch {experiment.hr_patch} is not a multiple of the "
-                f"scale {packed} of {pack}"
-            )
-        return
-    scale = experiment.model["scale"]
-    if scale != params.scale:
-        raise ConfigError(
-            f"experiment '{name}' is for scale {scale}, params.yaml says {params.scale}: change "
-            "one of them."
-        )
-    if packed != scale:
-        raise DataError(f"{pack}: pairs for scale {packed}, wanted {scale}. {REBUILD}")
-
-
-def _key(name: str, experiment: Experiment, params: Params, pack: Path) -> str:
-    """Hash what a state must agree with to be continued."""
-    return digest(
-        {
-            "name": name,
-            "experiment": experiment.model_dump(mode="json", exclude={"demo"}),
-            "seed": params.seed,
-            "perceptual": params.perceptual.weights,
-            "training": params.training.model_dump(exclude={"threads", "device"}),
-            "data": data_hash(pack),
-        }
-    )
+    if result is not None:
+        _end(trainer, progress, tracker, result)
+    told = trainer.processes.told(result)
+    assert told is not None  # the first process has one, or has raised
+    return told
 
 
 def _trainer(job: Job, place: Place) -> Trainer:
     params, experiment = job.params, job.experiment
-    device = choose_device(params.training.device)
+    setting = _setting(job, place)
+    device = setting.device
     if experiment.kind == "features":
-        return feature_run.trainer(job, _setting(job, place))
+        return feature_run.trainer(job, setting)
     sampler = Sampler(
         place.pack, "train", hr_patch=experiment.hr_patch, seed=params.seed, device=device
     )
     lpips = lpips_network(params.perceptual.weights) if "lpips" in experiment.watched else None
     images = params.training.validation_images
     validation = Validation(place.pack, params.scale, images, device, lpips)
-    return Trainer(experiment, sampler, validation, _setting(job, place))
+    return Trainer(experiment, sampler, validation, setting)
 
 
 def _setting(job: Job, place: Place) -> Setting:
     params, state = job.params, place.runs / job.name / "state.pt"
-    device = choose_device(params.training.device)
-    return Setting(params.training, params.seed, device, state, job.key)
+    group = processes()
+    device = own_device(choose_device(params.training.device), group)
+    return Setting(params.training, params.seed, device, state, job.key, group)
 
 
-def _features(job: Job, sampler: Sampler, kept: Path) -> Features | None:
+def _features(job: Job, trainer: Trainer, kept: Path) -> Features | None:
     nets = feature_nets(name for phase in job.experiment.phases for name in phase.losses)
     if not nets:
         return None
     kept = kept.with_stem(f"features-{job.key}")
     random = torch.get_rng_state()  # the run draws the same numbers whoever made the features
-    found = feature_networks(job.params.perceptual.weights, nets, sampler, kept, job.params.seed)
+    group, weights = trainer.processes, job.params.perceptual.weights
+    if not group.leads:
+        group.wait()  # until the first has made them
+    found = feature_networks(weights, nets, trainer.sampler, kept, job.params.seed)
+    if group.leads:
+        group.wait()
+    group.copy([value for one in found.values() for value in one.state_dict().values()])
+    trainer.networks.engine.prepare_features(found)
     torch.set_rng_state(random)
     return found
 
@@ -182,21 +190,13 @@ def _run_info(job: Job, trainer: Trainer, features: Features | None, place: Plac
         "git_commit": git_commit(),
         "data_sha256": data_hash(job.pack),
         "config": job.key,
-        "perceptual_weights": _origins(features or {}),
+        "perceptual_weights": origins(features or {}),
         "init": trainer.standing.init,
     }
     plain = job.experiment.model_dump(mode="json", exclude={"demo", "source", "expected"})
     extra = {"seed": str(job.params.seed), "device": trainer.setting.device}
     step = trainer.standing.step
     return RunInfo(job.name, flatten(plain) | extra, tags, place.runs / job.name, step > 0, step)
-
-
-def _origins(features: Features) -> str:
-    """Say whose features a perceptual loss compares."""
-    told = {net: str(vars(network)["origin"]) for net, network in features.items()}
-    if len(told) == 1:
-        return next(iter(told.values()))
-    return "; ".join(f"{net}: {origin}" for net, origin in told.items()) or "none"
 
 
 def _keep(
@@ -214,6 +214,14 @@ def _keep(
     return save_model(folder, generator, facts, training_card(facts)), metrics
 
 
+def _result(
+    trainer: Trainer, weights: Weights, made: tuple[Path, dict[str, float]], resumed: bool
+) -> Result:
+    standing, (folder, metrics) = trainer.standing, made
+    digested = weights_digest(weights)
+    return Result(folder, standing.step, standing.seconds, metrics, digested, resumed)
+
+
 def _end(trainer: Trainer, progress: ProgressFile, tracker: Tracker, result: Result) -> None:
     phase = len(trainer.experiment.phases) - 1
     final = {name.replace("val/", "final/"): value for name, value in result.metrics.items()}
@@ -221,5 +229,4 @@ def _end(trainer: Trainer, progress: ProgressFile, tracker: Tracker, result: Res
     tracker.finish("FINISHED", result.model)
     progress.write(result.steps, phase=phase, eta_seconds=0)
     progress.end("done")
-    for file in (trainer.setting.state, previous_state(trainer.setting.state)):
-        file.unlink(missing_ok=True)
+    remove_states(trainer.setting.state)

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,9 @@ from superres.data.sampler import Sampler
 from superres.errors import ModelError
 from superres.losses import Features
 from superres.training import diagnostics, health
+from superres.training.ahead import Ahead
+from superres.training.distributed import ALONE, Processes
+from superres.training.engine import Engine, Losses
 from superres.training.interrupt import Interrupt
 from superres.training.journal import ProgressFile, Tracker
 from superres.training.networks import Networks
@@ -48,6 +52,11 @@ class Setting:
     device: str
     state: Path  # the resumable state's file
     key: str  # hash of configuration and data that a state must be of
+    processes: Processes = ALONE
+
+    def engine(self) -> Engine:
+        """Return what computes the updates here."""
+        return Engine(self.params, self.device, self.processes)
 
 
 class Trainer:
@@ -66,20 +75,31 @@ class Trainer:
         self.sampler = sampler
         self.validation = validation
         self.setting = setting
-        self.networks = networks or Networks(experiment, setting.device, setting.seed)
+        self.networks = networks or Networks(
+            experiment, setting.device, setting.seed, engine=setting.engine()
+        )
+        self.processes = setting.processes
+        if self.processes.rank:  # its own dropout; the first process goes on from the networks'
+            torch.manual_seed(self.processes.seed(setting.seed))
+        size, share = experiment.batch_size, self.processes.share(experiment.batch_size)
+        self.draws = Ahead(sampler, setting.params.prefetch, size, share)
         self.standing = Standing()
         self.best_weights: Weights | None = None
         self.latest: dict[str, float] = {}  # newest validation
         self._sums: dict[str, torch.Tensor] = {}  # of each figure since the last log: sum, count
+        self._unread: list[tuple[Phase, Losses]] = []  # of the newest updates, on the device
 
     def resume(self) -> bool:
         """Take the newest valid state; False when there is none."""
-        state = load_state(self.setting.state, self.setting.key)
+        found = load_state(self.setting.state, self.setting.key) if self.processes.leads else None
+        state = self.processes.told(found)
         if state is None:
             return False
         self.networks.restore(state["networks"])
-        self.sampler.restore(state["sampler"])
-        set_random_states(state["random"], self.setting.device)
+        self.draws.restore(state["sampler"])
+        randoms = [state["random"], *state["others"]]
+        if self.processes.rank < len(randoms):
+            set_random_states(randoms[self.processes.rank], self.setting.device)
         self.standing = Standing(**state["standing"])
         self.best_weights = state["best_weights"]
         self.latest = state["latest"]
@@ -87,12 +107,15 @@ class Trainer:
         return True
 
     def state(self) -> dict[str, Any]:
-        """Return everything that a bit-identical continuation needs."""
+        """Return everything that a bit-identical continuation needs; asks all processes."""
+        mine = random_states(self.setting.device)
+        randoms = list(zip(*(self.processes.gathered(one) for one in mine), strict=True))
         return {
             "key": self.setting.key,
             "networks": self.networks.state(),
-            "sampler": self.sampler.state(),
-            "random": random_states(self.setting.device),
+            "sampler": self.draws.state(),
+            "random": list(randoms[0]),
+            "others": [list(one) for one in randoms[1:]],  # of the other processes
             "standing": dict(vars(self.standing)),
             "best_weights": self.best_weights,
             "latest": self.latest,
@@ -113,7 +136,8 @@ class Trainer:
         steps, update, current = self.experiment.steps, None, -1
         begun, before = time.monotonic(), self.standing.seconds
         first = self.standing.step
-        with Interrupt() as interrupt:
+        self.processes.copy(self.networks.shared())
+        with Interrupt() as interrupt, closing(self.draws):
             while self.standing.step < steps and not self.standing.stopped:
                 index, phase = phase_at(self.experiment, self.standing.step)
                 if update is None or index != current:
@@ -124,21 +148,30 @@ class Trainer:
                 pace = (time.monotonic() - begun) / (step - first)
                 progress.write(step, phase=index, eta_seconds=pace * (steps - step))
                 on_step(step, self.latest)
-                if due(step, self.setting.params.state_every, steps) or interrupt.asked:
-                    save_state(self.setting.state, self.state())
-                if interrupt.asked and step < steps:
+                asked = self.processes.any(interrupt.asked)
+                if due(step, self.setting.params.state_every, steps) or asked:
+                    self._save(tracker)
+                if asked and step < steps:
                     progress.end("interrupted")
                     raise KeyboardInterrupt(f"interrupted at step {step}; the state is saved")
         return self._kept()
 
+    def _save(self, tracker: Tracker) -> None:
+        self._read(self.standing.step, tracker)
+        state = self.state()
+        if self.processes.leads:
+            save_state(self.setting.state, state, self.setting.params.keep_states)
+
     def _step(self, update: Update, phase: Phase, tracker: Tracker) -> None:
         rate = self.networks.set_rates(self.standing.step, phase)
         done = step_in_phase(self.experiment, self.standing.step)
-        told = update(lambda: self.sampler.batch(self.experiment.batch_size), done)
-        losses = {name: float(value) for name, value in told.items()}
-        self._watch(losses, phase, tracker)
-        self.standing.step += 1
-        step, params = self.standing.step, self.setting.params
+        told = update(self.draws.batch, done)
+        self._unread.append((phase, told))
+        step, params, last = self.standing.step + 1, self.setting.params, self.experiment.steps
+        readers = (self.networks.engine.read_every, params.log_every, params.validate_every)
+        if any(due(step, every, last) for every in readers):
+            self._read(step, tracker)
+        self.standing.step = step
         if due(step, params.log_every, self.experiment.steps):
             means = {f"train/{name}": float(s[0] / s[1]) for name, s in self._sums.items()}
             tracker.metrics(step, means | {"learning_rate": rate})
@@ -146,7 +179,16 @@ class Trainer:
         if due(step, params.validate_every, self.experiment.steps):
             self._validate(tracker)
 
-    def _watch(self, losses: dict[str, float], phase: Phase, tracker: Tracker) -> None:
+    def _read(self, newest: int, tracker: Tracker) -> None:
+        """Look at the figures of the updates up to `newest`, which waits for the device once."""
+        unread, self._unread = self._unread, []
+        if not unread:
+            return
+        told = iter(torch.stack([one for _, named in unread for one in named.values()]).tolist())
+        for step, (phase, named) in enumerate(unread, start=newest + 1 - len(unread)):
+            self._watch(step, {name: next(told) for name in named}, phase, tracker)
+
+    def _watch(self, step: int, losses: dict[str, float], phase: Phase, tracker: Tracker) -> None:
         """Sum the figures of an update that was made; count those that were not, stop after many.
 
         An update with a loss that is not finite has changed nothing.
@@ -160,10 +202,12 @@ class Trainer:
             health.watch_game(self.standing, phase, losses, tracker)
             return
         self.standing.skipped += 1
-        step = self.standing.step + 1
         log.warning("step %d: %s is not finite; the update is skipped", step, bad)
         health.tell(self.standing, "not_finite", tracker)
         if self.standing.skipped > self.experiment.max_skipped:
+            if self.networks.engine.fall_back(bad):
+                self.standing.skipped = 0
+                return
             raise ModelError(
                 f"training diverged: {bad} not finite in {self.standing.skipped} updates in a row, "
                 f"up to step {step}. Lower optimizer.learning_rate, set grad_clip (as 1.0), or "
@@ -172,8 +216,9 @@ class Trainer:
 
     def _validate(self, tracker: Tracker) -> None:
         scored, step = self.networks.scored, self.standing.step
-        self.latest = self.validation.scores(scored)
-        shown = self.validation.shown(scored)
+        leads = self.processes.leads
+        self.latest = self.processes.told(self.validation.scores(scored) if leads else {})
+        shown = self.validation.shown(scored) if leads else []
         figures = diagnostics.figures(shown, self.sampler.scale)
         if self.latest or figures:
             tracker.metrics(step, self.latest | figures)

@@ -12,13 +12,13 @@ from superres.data.sampler import Batch
 from superres.errors import ModelError
 from superres.losses import Features, build_term
 from superres.losses.adversarial import Objective, clip_weights, gradient_penalty, objective
+from superres.training.engine import Losses
 from superres.training.networks import Networks
 from superres.training.plan import adversarial_share
 
 log = logging.getLogger(__name__)
 
 Draw = Callable[[], Batch]
-Losses = dict[str, torch.Tensor]
 
 
 class Update(Protocol):
@@ -52,22 +52,23 @@ class Supervised:
 
     def __call__(self, draw: Draw, done: int = 0) -> Losses:
         """Make one generator update on one batch."""
-        batch = draw()
         self.networks.generator.train()
-        sr = self.networks.generator(batch.lr)
-        losses = {name: term(sr, batch.hr) for name, term in self.terms.items()}
-        return self._finish(losses, dict(self.phase.losses))
+        return self._generate(draw(), dict(self.phase.losses))
 
-    def _finish(self, losses: Losses, weights: dict[str, float]) -> Losses:
-        total = torch.stack([weights[name] * value for name, value in losses.items()])
-        loss = total.sum()
-        networks = self.networks
-        clip = networks.experiment.grad_clip
-        norm = descend(loss, networks.optimizer, networks.generator, clip)
-        if torch.isfinite(norm):
-            networks.average()
-        named = {name: value.detach() for name, value in losses.items()}
-        return {"loss": loss.detach(), "gradient": norm, **named}
+    def _generate(self, batch: Batch, weights: dict[str, float]) -> Losses:
+        """Make one generator update."""
+
+        def measure(part: Batch) -> tuple[torch.Tensor, Losses]:
+            losses = self._losses(part)
+            total = torch.stack([weights[name] * value for name, value in losses.items()])
+            return total.sum(), {name: value.detach() for name, value in losses.items()}
+
+        return self.networks.learn(batch, measure)
+
+    def _losses(self, part: Batch) -> Losses:
+        """Return every term of the phase."""
+        sr = self.networks.generator(part.lr)
+        return {name: term(sr, part.hr) for name, term in self.terms.items()}
 
 
 class Classified:
@@ -78,14 +79,13 @@ class Classified:
 
     def __call__(self, draw: Draw, done: int = 0) -> Losses:
         """Make one update on one batch."""
-        batch, networks = draw(), self.networks
-        classifier = networks.generator.train()
-        wanted = classifier.get_buffer("labels")[batch.images]
-        told = nn.functional.cross_entropy(classifier(batch.hr), wanted)
-        norm = descend(told, networks.optimizer, classifier, networks.experiment.grad_clip)
-        if torch.isfinite(norm):
-            networks.average()
-        return {"loss": told.detach(), "gradient": norm}
+        classifier = self.networks.generator.train()
+
+        def measure(part: Batch) -> tuple[torch.Tensor, Losses]:
+            wanted = classifier.get_buffer("labels")[part.images]
+            return nn.functional.cross_entropy(classifier(part.hr), wanted), {}
+
+        return self.networks.learn(draw(), measure)
 
 
 class Adversarial(Supervised):
@@ -113,8 +113,8 @@ class Adversarial(Supervised):
 
         In the first `d_warmup` updates of the phase only the discriminator's.
         """
-        networks, critic = self.networks, self.critic
-        networks.generator.train()
+        critic = self.critic
+        self.networks.generator.train()
         critic.train().requires_grad_(True)
         for _ in range(self.game.d_steps):
             batch = draw()
@@ -123,37 +123,42 @@ class Adversarial(Supervised):
             return told
         batch = draw() if self.game.d_steps > 1 else batch
         critic.requires_grad_(False)  # the generator's gradient passes through, weights stay
-        sr = networks.generator(batch.lr)
-        losses = {name: term(sr, batch.hr) for name, term in self.terms.items()}
-        if self.sides.relative:
-            with torch.no_grad():
-                real = critic(batch.hr)
-            losses["adversarial"] = self.sides.generator(critic(sr), real)
-        else:
-            losses["adversarial"] = self.sides.generator(critic(sr))
         weights = dict(self.phase.losses)
         weights["adversarial"] *= adversarial_share(self.game, done)
-        return self._finish(losses, weights) | told
+        return self._generate(batch, weights) | told
+
+    def _losses(self, part: Batch) -> Losses:
+        """Return every term of the phase, what the discriminator says among them."""
+        sr = self.networks.generator(part.lr)
+        losses = {name: term(sr, part.hr) for name, term in self.terms.items()}
+        if self.sides.relative:
+            with torch.no_grad():
+                real = self.critic(part.hr)
+            losses["adversarial"] = self.sides.generator(self.critic(sr), real)
+        else:
+            losses["adversarial"] = self.sides.generator(self.critic(sr))
+        return losses
 
     def _judge(self, batch: Batch) -> Losses:
         """Make one discriminator update; return its loss, gradient and mean scores."""
-        networks, critic = self.networks, self.critic
-        optimizer = networks.discriminator_optimizer
-        if optimizer is None:
-            raise ModelError("an adversarial phase needs a discriminator")
+        told = self.networks.judge(batch, self._verdict)
+        if self.sides.clipped:
+            clip_weights(self.critic, self.game.weight_clip)
+        del told["loss"]
+        told["d_gradient"] = told.pop("gradient")
+        return told
+
+    def _verdict(self, part: Batch) -> tuple[torch.Tensor, Losses]:
         with torch.no_grad():
-            made = networks.generator(batch.lr)
-        real, fake = critic(batch.hr), critic(made)
+            made = self.networks.generator(part.lr)
+        real, fake = self.critic(part.hr), self.critic(made)
         told = self.sides.discriminator(real, fake, self.game.label_smoothing)
-        named = {"discriminator": told.detach()}
+        named = {"discriminator": told.detach()} | _scores(self.sides, real, fake)
         if self.penalty:
-            penalty = gradient_penalty(critic, batch.hr, made)
+            penalty = gradient_penalty(self.critic, part.hr, made)
             named["penalty"] = penalty.detach()
             told = told + self.penalty * penalty
-        named["d_gradient"] = descend(told, optimizer, critic, networks.experiment.grad_clip)
-        if self.sides.clipped:
-            clip_weights(critic, self.game.weight_clip)
-        return named | _scores(self.sides, real, fake)
+        return told, named
 
 
 def _scores(sides: Objective, real: torch.Tensor, fake: torch.Tensor) -> Losses:
@@ -167,20 +172,3 @@ def _scores(sides: Objective, real: torch.Tensor, fake: torch.Tensor) -> Losses:
     if sides.probabilities:
         real, fake = real.sigmoid(), fake.sigmoid()
     return {"d_real": real.mean(), "d_fake": fake.mean()}
-
-
-def descend(
-    loss: torch.Tensor, optimizer: torch.optim.Optimizer, network: nn.Module, clip: float | None
-) -> torch.Tensor:
-    """Follow the gradient of `loss` once and return its norm; not finite: nothing is changed."""
-    optimizer.zero_grad(set_to_none=True)
-    if not torch.isfinite(loss):
-        return loss.detach()
-    torch.autograd.backward(loss)
-    learned = list(network.parameters())
-    norm = nn.utils.get_total_norm([one.grad for one in learned if one.grad is not None])
-    if torch.isfinite(norm):
-        if clip is not None:
-            nn.utils.clip_grads_with_norm_(learned, clip, norm)
-        optimizer.step()
-    return norm

@@ -1,108 +1,90 @@
-"""A video file -> its facts and its frames, decoded one at a time."""
+"""A video file -> its frames, decoded one at a time, from the start or from where one left off."""
 
 import logging
-import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from superres.errors import InputError
-from superres.video.opening import VideoLimits, open_video, pictures_of, refuse_above
+from superres.video.colours import to_rgb
+from superres.video.facts import VideoInfo, decode, probe, shortness
+from superres.video.opening import VideoLimits, open_video, refuse_above
 
 _log = logging.getLogger(__name__)
 
-UNSPECIFIED = 2
-_HD_HEIGHT = 720
-# Matroska's duration of one stream; that of the container may be the sound's.
-_DURATION_TAG = re.compile(r"(\d+):(\d+):(\d+\.?\d*)$")
-_DEFAULT_FPS = Fraction(25)
-# Chroma is interpolated over the full width and sums are not cut short: a frame keeps its colours.
-CONVERSION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """Facts of a video as it is shown: `width` and `height` after rotation.
-
-    `fps` is the average rate; `frames` and `seconds` are what the container says, None where it
-    says nothing. `rotation` is the number of degrees counterclockwise that the stored frames are
-    turned for display. `bit_depth` is the file's (frames come with 8); `is_interlaced` says that
-    a frame holds two moments, line by line, which are not separated; `streams` counts the video
-    streams, of which the one marked as default is used, else the first.
-    """
-
-    width: int
-    height: int
-    fps: Fraction
-    frames: int | None
-    seconds: float | None
-    has_audio: bool
-    rotation: int
-    codec: str = ""
-    bit_depth: int = 8
-    is_interlaced: bool = False
-    streams: int = 1
+_SEEK_MARGIN = 1  # seconds: key frames are filed under the time they are decoded, not shown
+_TINY = 1e-6  # seconds
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded frame: `pixels` RGB uint8 (H, W, 3), upright.
+    """One decoded frame: `pixels` RGB (H, W, 3), upright, uint8 (or uint16 where asked for).
 
-    `index` counts from 0 in the order shown; it is shown at `seconds` = `pts` * `time_base`.
+    `index` counts from 0 in the order shown; it is shown at `seconds` = `pts` * `time_base`, for
+    `duration` * `time_base` where the file says so, else 0. `checksum` is of the pixels of the
+    source, see `checksum_of`, if a `Position` may be taken.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[Any]
     index: int
     seconds: float
     pts: int
     time_base: Fraction
+    duration: int = 0
+    checksum: int | None = None
 
 
-def probe(path: Path, limits: VideoLimits | None = None) -> VideoInfo:
-    """Return the facts of a video; its first frame is decoded to be sure that it is one.
+@dataclass(frozen=True)
+class Position:
+    """The last frame that is done, enough to find it again and be sure that it is the same."""
 
-    Raises InputError: 400 empty or unreadable, 413 too_many_bytes, _pixels, _frames or _seconds,
-    415 unsupported_type, 422 no_video_stream or corrupt_video.
-    """
-    limits = limits or VideoLimits()
-    with open_video(path, limits) as (container, stream):
-        width, height = stream.width, stream.height
-        refuse_above(path, "too_many_pixels", width * height, limits.max_pixels, "pixels a frame")
-        frame = next(_decode(path, container, stream), None)
-        if frame is None:
-            message = f"{path}: no frame can be decoded; the file is damaged or truncated"
-            raise InputError(message, code="corrupt_video")
-        rotation = frame.rotation
-        if rotation % 180:
-            width, height = height, width
-        info = VideoInfo(
-            width=width,
-            height=height,
-            fps=stream.average_rate or stream.guessed_rate or _DEFAULT_FPS,
-            frames=stream.frames or None,
-            seconds=_seconds(container, stream),
-            has_audio=bool(container.streams.audio),
-            rotation=rotation,
-            codec=stream.codec_context.name,
-            bit_depth=max((part.bits for part in frame.format.components), default=8),
-            is_interlaced=frame.interlaced_frame,
-            streams=len(pictures_of(container)),
-        )
-    refuse_above(path, "too_many_frames", info.frames, limits.max_frames, "frames")
-    refuse_above(path, "too_many_seconds", info.seconds, limits.max_seconds, "seconds")
-    return info
+    index: int
+    pts: int
+    checksum: int
 
 
-def read(path: Path, limits: VideoLimits | None = None) -> Iterator[Frame]:
+@dataclass(frozen=True)
+class Part:
+    """What to read: from `start` for `duration` seconds, `after` a position; 16 bits if `deep`."""
+
+    start: float = 0.0
+    duration: float | None = None
+    after: Position | None = None
+    deep: bool = False
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """A decoded frame and its time; `is_stated` when the file says it, not a guess."""
+
+    frame: VideoFrame
+    pts: int
+    time_base: Fraction
+    is_stated: bool
+
+    @property
+    def seconds(self) -> float:
+        return float(self.pts * self.time_base)
+
+
+def checksum_of(pixels: NDArray[Any]) -> int:
+    """Return a short number that differs for other pixels."""
+    return zlib.crc32(np.ascontiguousarray(pixels).data)
+
+
+def read(
+    path: Path, limits: VideoLimits | None = None, part: Part | None = None
+) -> Generator[Frame]:
     """Check the file as `probe` does, at once, and return its frames, decoded as they are taken.
 
     A damaged or truncated file gives the frames that can be decoded and a logged warning.
@@ -112,73 +94,135 @@ def read(path: Path, limits: VideoLimits | None = None) -> Iterator[Frame]:
     """
     limits = limits or VideoLimits()
     info = probe(path, limits)
-    return _frames(path, info, limits)
+    return _frames(path, info, limits, part or Part())
 
 
-def _frames(path: Path, info: VideoInfo, limits: VideoLimits) -> Iterator[Frame]:
-    with open_video(path, limits) as (container, stream):
-        index, seconds, last = 0, 0.0, None
-        for decoded in _decode(path, container, stream):
-            time_base = decoded.time_base or stream.time_base or 1 / info.fps
-            pts = decoded.pts
-            if pts is None or (last is not None and pts <= last):
-                pts = 0 if last is None else last + max(1, round(1 / info.fps / time_base))
-            last = pts
-            seconds = float(pts * time_base)
-            refuse_above(path, "too_many_frames", index + 1, limits.max_frames, "frames")
-            refuse_above(path, "too_many_seconds", seconds, limits.max_seconds, "seconds")
-            yield Frame(_pixels(decoded), index, seconds, pts, time_base)
-            index += 1
-    if told := shortness(info, index, seconds):
+def frame_at(path: Path, seconds: float, *, deep: bool = False) -> Frame:
+    """Return the frame that is shown `seconds` after the start.
+
+    Raises InputError as `probe`, and for a time after the end.
+    """
+    info = probe(path)
+    if info.seconds is not None and seconds > info.seconds + _TINY:
+        message = f"{path}: no frame at {seconds:g} s, the video is {info.seconds:.2f} s long"
+        raise InputError(message, code="no_frames")
+    at = float(info.start) + seconds
+    found: _Moment | None = None
+    moments = _moments(path, info, VideoLimits(), near=at)
+    for moment in moments:
+        if found is not None and moment.seconds > at + _TINY:
+            break
+        found = moment
+    moments.close()
+    assert found is not None  # probe decoded a frame
+    return _frame(found, 0, deep=deep)
+
+
+def _frames(path: Path, info: VideoInfo, limits: VideoLimits, part: Part) -> Generator[Frame]:
+    begin = float(info.start) + part.start
+    end = None if part.duration is None else begin + part.duration
+    moments = _from(path, info, limits, begin if part.start else None)
+    index, seconds = 0, 0.0
+    if part.after is not None:
+        moments = _after(path, info, limits, part, moments)
+        index = part.after.index + 1
+    for moment in moments:
+        seconds = moment.seconds
+        if end is not None and seconds >= end - _TINY:
+            moments.close()
+            return
+        refuse_above(path, "too_many_frames", index + 1, limits.max_frames, "frames")
+        refuse_above(path, "too_many_seconds", seconds, limits.max_seconds, "seconds")
+        yield _frame(moment, index, deep=part.deep)
+        index += 1
+    if not part.start and (told := shortness(info, index, seconds)):
         _log.warning("%s: %s", path, told)
 
 
-def _decode(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Yield what can be decoded; damage is logged once and skipped, as players do."""
-    warned = False
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                return
-            frames = packet.decode()
-        except av.error.FFmpegError as error:
-            if not warned:
-                _log.warning("%s: damaged, frames may be missing: %s", path, error.strerror)
-            warned = True
+def _frame(moment: _Moment, index: int, *, deep: bool) -> Frame:
+    pixels = to_rgb(moment.frame, deep=deep)
+    duration = moment.frame.duration or 0
+    return Frame(pixels, index, moment.seconds, moment.pts, moment.time_base, duration)
+
+
+def _from(
+    path: Path, info: VideoInfo, limits: VideoLimits, begin: float | None
+) -> Generator[_Moment]:
+    """Yield the moments from `begin` on, or all of them."""
+    for moment in _moments(path, info, limits, near=begin):
+        if begin is None or moment.seconds >= begin - _TINY:
+            yield moment
+
+
+def _after(
+    path: Path,
+    info: VideoInfo,
+    limits: VideoLimits,
+    part: Part,
+    whole: Generator[_Moment],
+) -> Generator[_Moment]:
+    """Yield the moments after `part.after`, found by its time if the pixels are the same there.
+
+    Else, as with a file that gives no times, they are counted from the start in `whole`.
+    """
+    position = part.after
+    assert position is not None
+    with open_video(path, limits) as (_, stream):
+        time_base = stream.time_base or 1 / info.fps
+    moments = _moments(path, info, limits, near=float(position.pts * time_base))
+    for moment in moments:
+        if moment.pts < position.pts:
             continue
-        yield from frames
+        same = checksum_of(to_rgb(moment.frame, deep=part.deep)) == position.checksum
+        if moment.pts == position.pts and same:
+            yield from moments
+            return
+        break
+    moments.close()
+    _log.warning("%s: frame %d is not found by its time, so all are read", path, position.index)
+    for count, moment in enumerate(whole):
+        if count > position.index:
+            yield moment
 
 
-def _pixels(frame: VideoFrame) -> NDArray[np.uint8]:
-    matrix = colour_matrix(frame.height) if frame.colorspace == UNSPECIFIED else None
-    rgb = frame.reformat(format="rgb24", src_colorspace=matrix, interpolation=CONVERSION)
-    pixels = rgb.to_ndarray().astype(np.uint8, copy=False)
-    if frame.rotation % 360:
-        pixels = np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
-    return pixels
+def _moments(
+    path: Path, info: VideoInfo, limits: VideoLimits, near: float | None = None
+) -> Generator[_Moment]:
+    """Yield decoded frames with times that grow, from a key frame at or before `near` seconds.
+
+    From the start when `near` is None or the file cannot be searched.
+    """
+    if near is not None:
+        with open_video(path, limits) as (container, stream):
+            if _sought(container, stream, near - _SEEK_MARGIN):
+                timed = _timed(path, container, stream, info)
+                first = next(timed, None)
+                if first is not None and first.is_stated and first.seconds <= near + _TINY:
+                    yield first
+                    yield from timed
+                    return
+    with open_video(path, limits) as (container, stream):
+        yield from _timed(path, container, stream, info)
 
 
-def colour_matrix(height: int) -> Colorspace:
-    """Return what players assume of a file that does not say: BT.709 from 720 rows, else 601."""
-    return Colorspace.ITU709 if height >= _HD_HEIGHT else Colorspace.ITU601
+def _sought(container: InputContainer, stream: VideoStream, seconds: float) -> bool:
+    if stream.time_base is None:
+        return False
+    try:
+        container.seek(int(Fraction(seconds) / stream.time_base), stream=stream, backward=True)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
-def _seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if tag := _DURATION_TAG.match(stream.metadata.get("DURATION", "")):
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
-    if container.duration is not None:
-        return container.duration / av.time_base
-    return None
-
-
-def shortness(info: VideoInfo, frames: int, seconds: float) -> str | None:
-    """Say what is missing of a video of which `frames` were decoded, the last at `seconds`."""
-    if info.frames is not None and frames < info.frames:
-        return f"only {frames} of {info.frames} frames could be decoded"
-    if info.frames is None and info.seconds is not None and seconds + 1 < info.seconds:
-        return f"ends after {seconds:.2f} of {info.seconds:.2f} seconds"
-    return None
+def _timed(
+    path: Path, container: InputContainer, stream: VideoStream, info: VideoInfo
+) -> Iterator[_Moment]:
+    last: int | None = None
+    for decoded in decode(path, container, stream):
+        time_base = decoded.time_base or stream.time_base or 1 / info.fps
+        pts, is_stated = decoded.pts, decoded.pts is not None
+        if pts is None or (last is not None and pts <= last):
+            pts = 0 if last is None else last + max(1, round(1 / info.fps / time_base))
+        last = pts
+        yield _Moment(decoded, pts, time_base, is_stated)

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
-from superres.video.reading import CONVERSION, colour_matrix
+from superres.video.colours import CONVERSION, colour_matrix
 
 _RATE = 25
 

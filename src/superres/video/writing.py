@@ -1,43 +1,24 @@
-"""Frames -> an H.264 file that browsers play, with the source's sound and subtitles."""
+"""Frames -> a film in segments, which a killed run can take up again -> one file."""
 
-import contextlib
-import itertools
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-
-import av
-import numpy as np
-from av.container import InputContainer, OutputContainer
-from av.packet import Packet
-from av.stream import Stream
-from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange
-from av.video.stream import VideoStream
+from types import TracebackType
 
 from superres.errors import InputError
-from superres.video.opening import open_video
-from superres.video.reading import CONVERSION, Frame, colour_matrix, probe
+from superres.video.assembling import assemble
+from superres.video.carrying import Span
+from superres.video.codecs import codec_for
+from superres.video.facts import probe
+from superres.video.options import VideoOptions
+from superres.video.parts import Done, Parts
+from superres.video.reading import Frame, Position
+from superres.video.segments import Look, Segment, look_of
 
 _log = logging.getLogger(__name__)
-
-# Suffix -> FFmpeg's name of the container.
-SUFFIXES: Mapping[str, str] = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-# Facts about the source's container that are not true of the new one.
-_OLD_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
-_DEFAULT_RATE = 30
-
-
-@dataclass(frozen=True)
-class _Copied:
-    """A packet of sound or subtitles, due at `seconds`, for a stream of the new file."""
-
-    seconds: float
-    packet: "Packet[Stream]"
-    stream: Stream
 
 
 def write(
@@ -45,194 +26,212 @@ def write(
     frames: Iterable[Frame],
     *,
     source: Path | None = None,
-    crf: int = 18,
-    preset: str = "veryfast",
+    options: VideoOptions | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> int:
-    """Encode `frames` as they come (H.264, yuv420p) and return their number.
+    """Encode `frames` as they come and return their number.
 
     Each frame keeps its timestamp, so variable rates survive. An odd side gets one more row or
     column, a copy of the last. From `source` come, packet by packet as they are, sound and
-    subtitles as far as the container of `dst` (.mp4, .m4v, .mov, .mkv) holds them, else with a
-    warning without; also its tags, chapters and shape of pixels. `metadata` is added to the tags.
-    `dst` appears whole at the end or not at all.
+    subtitles as far as the container of `dst` (its suffix) holds them, else with a warning
+    without; also its tags, chapters, colours and shape of pixels. `metadata` is added to the
+    tags. `dst` appears whole at the end or not at all.
 
     Raises InputError for another suffix, no frame at all, or a frame of another size than the
-    first.
+    first, ConfigError for a codec or quality that does not suit.
     """
-    if dst.suffix.lower() not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
-        message = f"{dst}: suffix {dst.suffix!r} is no container to write; accepted: {known}"
-        raise InputError(message, code="unsupported_type", status=415)
-    iterator = iter(frames)
-    first = next(iterator, None)
-    if first is None:
-        raise InputError(f"{dst}: there is no frame to write", code="no_frames")
-    temporary = dst.with_name(f".{dst.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with contextlib.ExitStack() as stack:
-            container = stack.enter_context(_created(temporary, SUFFIXES[dst.suffix.lower()]))
-            stream = _video_stream(container, first, {"crf": str(crf), "preset": preset})
-            copied: Iterator[_Copied] = iter(())
-            offset = Fraction(0)
-            if source:
-                given, pictures = stack.enter_context(open_video(source))
-                turned = probe(source).rotation % 180 != 0
-                _carry_facts(given, pictures, container, stream, turned=turned)
-                offset = _offset(given)
-                copied = _copies(given, container, offset)
-            container.metadata.update(metadata or {})
-            encodable = _encodable(dst, itertools.chain([first], iterator), offset)
-            count = _mux(container, stream, encodable, copied)
-        temporary.replace(dst)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return count
+    options = replace(options or VideoOptions(), resume=False, on_interrupt="discard")
+    folder = dst.with_name(f".{dst.name}.{uuid.uuid4().hex}.partial")
+    with Film(dst, source=source, options=options, metadata=metadata, folder=folder) as film:
+        for _ in film.encode(frames):
+            pass
+        return film.finish()
 
 
-@contextlib.contextmanager
-def _created(path: Path, format_name: str) -> Iterator[OutputContainer]:
-    options = {"movflags": "faststart"} if format_name != "matroska" else {}
-    container = av.open(str(path.resolve()), "w", format=format_name, container_options=options)
-    try:
-        yield container
-    except BaseException:
-        with contextlib.suppress(av.error.FFmpegError):  # the first error is the one to report
-            container.close()
-        raise
-    container.close()
+def parts_folder(dst: Path) -> Path:
+    """Return where the segments of a film are kept until it is done."""
+    return dst.with_name(f".{dst.name}.parts")
 
 
-def _video_stream(container: OutputContainer, first: Frame, options: dict[str, str]) -> VideoStream:
-    stream = container.add_stream("libx264", rate=_DEFAULT_RATE, options=options)
-    height, width = first.pixels.shape[:2]
-    stream.width, stream.height = width + width % 2, height + height % 2
-    stream.pix_fmt = "yuv420p"
-    stream.time_base = first.time_base
-    stream.codec_context.time_base = first.time_base
-    stream.codec_context.colorspace = colour_matrix(height)
-    stream.codec_context.color_range = ColorRange.MPEG
-    return stream
+class Film:
+    """A film on its way to `dst`.
 
+    `job` says what makes this film different from others: it must be equal for a resumed one.
+    Leaving the block with an error removes the segments, unless `leave` or `stop` was called.
+    """
 
-def _carry_facts(
-    source: InputContainer,
-    pictures: VideoStream,
-    container: OutputContainer,
-    stream: VideoStream,
-    *,
-    turned: bool,
-) -> None:
-    """Take over from the source what is not pixels: rate, colours, shape of pixels, tags."""
-    stream.codec_context.framerate = pictures.average_rate or Fraction(_DEFAULT_RATE)
-    stream.codec_context.color_primaries = pictures.codec_context.color_primaries
-    stream.codec_context.color_trc = pictures.codec_context.color_trc
-    shape = pictures.sample_aspect_ratio
-    if shape:
-        stream.codec_context.sample_aspect_ratio = 1 / shape if turned else shape
-    tags = {key: value for key, value in source.metadata.items() if key not in _OLD_TAGS}
-    container.metadata.update(tags)
-    container.set_chapters(source.chapters())
+    def __init__(
+        self,
+        dst: Path,
+        *,
+        source: Path | None = None,
+        options: VideoOptions | None = None,
+        metadata: Mapping[str, str] | None = None,
+        job: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Raise InputError or ConfigError as `write`, and as `Parts`."""
+        self._dst = dst
+        self._source = source
+        self._options = options or VideoOptions()
+        self._metadata = dict(metadata or {})
+        self._codec = codec_for(dst, self._options)
+        self._info = probe(source) if source is not None else None
+        begin = self._info.start if self._info else Fraction(0)
+        self._span = Span(begin + Fraction(self._options.start))
+        if not self._options.is_whole:
+            length = self._options.duration
+            end = None if length is None else self._span.begin + Fraction(length)
+            self._span = Span(self._span.begin, end, is_cut=True)
+        self._parts = Parts(folder or parts_folder(dst), job or {}, resume=self._options.resume)
+        self._partial: Done | None = None
+        self._look: Look | None = None
+        self._last_pts: int | None = None
+        self._stays = False
+        self._is_begun = False
 
+    @property
+    def position(self) -> Position | None:
+        """The last frame of the source that an earlier run finished."""
+        return self._parts.position
 
-def _offset(source: InputContainer) -> Fraction:
-    """Seconds cut from the front: a broadcast recording need not start at zero."""
-    return Fraction(max(source.start_time or 0, 0), av.time_base)
+    @property
+    def keeps_depth(self) -> bool:
+        """Tell whether 16-bit frames are written with 10 bits, not 8."""
+        return self._codec.deep
 
+    @property
+    def frames(self) -> int:
+        """Frames in finished segments."""
+        return self._parts.frames
 
-def _copies(
-    source: InputContainer, container: OutputContainer, offset: Fraction
-) -> Iterator[_Copied]:
-    """Add the source's sound and subtitles to `container`; their packets come as iterated."""
-    targets: dict[int, Stream] = {}
-    wanted = [*source.streams.audio, *source.streams.subtitles]
-    for stream in wanted:
-        codec = stream.codec_context.codec if stream.codec_context else None
-        if codec is None or not {codec.name, codec.canonical_name} & container.supported_codecs:
-            name = codec.name if codec else "unknown"
-            _log.warning(
-                "%s: %s stream %d (%s) does not fit into %s and is left out; .mkv holds more",
-                source.name,
-                stream.type,
-                stream.index,
-                name,
-                container.format.name,
-            )
-            continue
-        targets[stream.index] = container.add_stream_from_template(stream)
-        targets[stream.index].metadata.update(stream.metadata)
-    return _packets(source, targets, offset)
+    def encode(self, frames: Iterable[Frame]) -> Iterator[int]:
+        """Encode frames as they come; yield after each how many the film has.
 
+        When it is closed or fails, what was encoded of the last segment is kept for `stop`.
+        """
+        segment: Segment | None = None
+        count = self.frames
+        last: Frame | None = None
+        try:
+            for frame in frames:
+                self._check(frame)
+                if segment is None:
+                    segment = self._begun(frame)
+                segment.add(frame, self._pts(frame))
+                last, count = frame, count + 1
+                if segment.frames == self._options.segment:
+                    self._parts.add(self._closed(segment, frame))
+                    segment = None
+                yield count
+            if segment is not None and last is not None:
+                self._parts.add(self._closed(segment, last))
+                segment = None
+        finally:
+            if segment is not None and last is not None and self._options.on_interrupt == "keep":
+                self._partial = self._closed(segment, last)
+            elif segment is not None:
+                segment.abandon()
 
-def _packets(
-    source: InputContainer, targets: Mapping[int, Stream], offset: Fraction
-) -> Iterator[_Copied]:
-    if not targets:
-        return
-    try:
-        for packet in source.demux(*(source.streams[index] for index in targets)):
-            at = packet.dts if packet.dts is not None else packet.pts
-            if at is None or packet.time_base is None:
-                continue  # the empty packet that ends a stream
-            shift = round(offset / packet.time_base)
-            packet.dts = at - shift
-            packet.pts = at - shift if packet.pts is None else packet.pts - shift
-            seconds = float(packet.dts * packet.time_base)
-            yield _Copied(seconds, packet, targets[packet.stream_index])
-    except av.error.FFmpegError as error:
-        _log.warning("%s: damaged, sound may be missing: %s", source.name, error.strerror)
+    def finish(self) -> int:
+        """Put the film together and return its number of frames."""
+        if not self._parts.done:
+            raise InputError(f"{self._dst}: there is no frame to write", code="no_frames")
+        self._assemble(self._parts.done, self._span)
+        frames = self.frames
+        self._parts.remove()
+        return frames
 
+    def stop(self) -> int:
+        """End early, as the options ask for; return the number of frames in the playable file."""
+        done = [*self._parts.done, *([self._partial] if self._partial else [])]
+        keeps = self._options.on_interrupt == "keep"
+        self._stays = keeps or self._options.resume
+        if not keeps or not done:
+            return 0
+        self._assemble(done, replace(self._span, end=done[-1].end))
+        self._is_begun = True
+        return sum(segment.frames for segment in done)
 
-def _encodable(dst: Path, frames: Iterable[Frame], offset: Fraction) -> Iterator[VideoFrame]:
-    """Turn frames into what the encoder takes, their timestamps in order."""
-    size, time_base, last = None, Fraction(1), None
-    for frame in frames:
-        if size is None:
-            size, time_base = frame.pixels.shape, frame.time_base
+    def leave(self) -> None:
+        """End with an error; finished segments stay for a run that resumes."""
+        if self._parts.done:
+            _log.warning("%s: resume to go on after %d frames", self._dst, self.frames)
+        self._stays = True
+
+    def __enter__(self) -> "Film":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._stays:
+            # Where a playable beginning lies at `dst`, the folder says that it is not the whole.
+            self._parts.leave(also_empty=self._is_begun)
+        else:
+            self._parts.remove()
+
+    def _check(self, frame: Frame) -> None:
+        if self._look is None:
+            self._look = look_of(frame, self._codec, self._source, self._info)
+            smallest = self._codec.smallest
+            if min(self._look.width, self._look.height) + 1 < smallest:
+                raise InputError(
+                    f"{self._dst}: {self._codec.name} needs {smallest} pixels in each direction, "
+                    f"the video has {self._look.width}x{self._look.height}; use h264",
+                    code="cannot_encode",
+                )
+        size = (self._look.height, self._look.width, 3)
         if frame.pixels.shape != size:
-            message = f"{dst}: frame {frame.index} is {frame.pixels.shape}, the first was {size}"
+            message = (
+                f"{self._dst}: frame {frame.index} is {frame.pixels.shape}, the first was {size}"
+            )
             raise InputError(message, code="size_changes")
-        pts = round((frame.pts * frame.time_base - offset) / time_base)
-        pts = pts if last is None else max(pts, last + 1)
-        last = pts
-        height, width = size[:2]
-        padding = ((0, height % 2), (0, width % 2), (0, 0))
-        even = (
-            np.pad(frame.pixels, padding, mode="edge") if height % 2 or width % 2 else frame.pixels
+
+    def _begun(self, frame: Frame) -> Segment:
+        assert self._look is not None
+        return Segment(self._parts.next_path, self._look, self._codec, self._options)
+
+    def _pts(self, frame: Frame) -> int:
+        """Return the time in the film, later than that of the frame before."""
+        assert self._look is not None
+        seconds = frame.pts * frame.time_base - self._span.begin
+        pts = round(seconds / self._look.time_base)
+        if self._last_pts is not None:
+            pts = max(pts, self._last_pts + 1)
+        self._last_pts = pts
+        return pts
+
+    def _closed(self, segment: Segment, frame: Frame) -> Done:
+        """End a segment whose last frame is `frame`."""
+        assert self._look is not None
+        segment.close()
+        base = self._look.time_base
+        last = None
+        if frame.checksum is not None:
+            last = Position(frame.index, frame.pts, frame.checksum)
+        lasts = max(frame.duration * frame.time_base, base)
+        return Done(
+            name=segment.path.name,
+            frames=segment.frames,
+            first_pts=segment.first_pts,
+            time_base=base,
+            rate=self._look.rate,
+            bytes=segment.path.stat().st_size,
+            end=frame.pts * frame.time_base + lasts,
+            last=last,
         )
-        picture = VideoFrame.from_ndarray(np.ascontiguousarray(even), "rgb24").reformat(
-            format="yuv420p",
-            dst_colorspace=colour_matrix(height),
-            dst_color_range=ColorRange.MPEG,
-            interpolation=CONVERSION,
+
+    def _assemble(self, done: list[Done], span: Span) -> None:
+        assemble(
+            self._dst,
+            self._parts.folder,
+            done,
+            self._codec,
+            source=self._source,
+            span=span,
+            metadata=self._metadata,
         )
-        picture.pts, picture.time_base = pts, time_base
-        yield picture
-
-
-def _mux(
-    container: OutputContainer,
-    stream: VideoStream,
-    pictures: Iterator[VideoFrame],
-    copied: Iterator[_Copied],
-) -> int:
-    """Encode the pictures, with the copied packets between them in order of time."""
-    count = 0
-    waiting = next(copied, None)
-    for picture in pictures:
-        while waiting is not None and waiting.seconds <= picture.time:
-            _put(container, waiting)
-            waiting = next(copied, None)
-        container.mux(stream.encode(picture))
-        count += 1
-    container.mux(stream.encode(None))
-    while waiting is not None:
-        _put(container, waiting)
-        waiting = next(copied, None)
-    return count
-
-
-def _put(container: OutputContainer, copied: _Copied) -> None:
-    copied.packet.stream = copied.stream
-    container.mux(copied.packet)

@@ -42,7 +42,7 @@ $(READY): requirements.lock pyproject.toml
 ifeq ($(TORCH),cpu)
 	sed -E '/^nvidia-|^triton==/d; /^ +--hash/d; s/ *\\$$//; /^ *#/d' requirements.lock > $(VENV)/cpu.txt
 	$(BIN)/uv pip install --python $(BIN)/python --torch-backend cpu --constraint $(VENV)/cpu.txt \
-	  --editable '.[pipeline,serve,ui,scale,dev]'
+	  --editable '.[pipeline,serve,ui,scale,community,dev]'
 else
 	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --editable .

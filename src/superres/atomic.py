@@ -10,7 +10,11 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` under a temporary name beside `path`, then move it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = partial_name(path)
-    temporary.write_bytes(content)
+    try:
+        temporary.write_bytes(content)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # on a full disk every byte counts
+        raise
     temporary.replace(path)
 
 

@@ -198,11 +198,12 @@ def load_params(path: Path = Path("params.yaml"), overrides: Sequence[str] = ())
     """
     content = read_yaml(path)
     for override in overrides:
-        _apply(content, override)
+        apply_override(content, override)
     return parse(Params, content, path)
 
 
-def _apply(content: dict[str, Any], override: str) -> None:
+def apply_override(content: dict[str, Any], override: str) -> None:
+    """Set one value from `dotted.key=value`; ConfigError when it has another form."""
     import yaml
 
     dotted, separator, value = override.partition("=")

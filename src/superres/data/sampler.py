@@ -74,14 +74,16 @@ class Sampler:
         self._fresh = _fresh(usable, self.scale, hr_patch)
         self.random = torch.Generator().manual_seed(seed)
 
-    def batch(self, size: int) -> Batch:
-        """Draw `size` crops; every crop position of the split is equally likely."""
+    def batch(self, size: int, share: slice = slice(None)) -> Batch:
+        """Draw `size` crops and cut those of `share`; every position is equally likely."""
         patch = self.hr_patch // self.scale
+        # What is drawn for fresh LR must not depend on the share: then all are cut.
+        early, late = (share, slice(None)) if self._fresh is None else (slice(None), share)
         images = torch.multinomial(self.weights, size, replacement=True, generator=self.random)
         draws = torch.rand(size, 2, generator=self.random, dtype=torch.float64)
         turns = torch.randint(8, (size,), generator=self.random)
         # One copy to the device for all that was drawn on the host.
-        drawn = torch.cat([images[:, None].double(), draws, turns[:, None].double()], dim=1)
+        drawn = torch.cat([images[:, None].double(), draws, turns[:, None].double()], dim=1)[early]
         drawn = drawn.to(self.table.device)
         rows = self.table[drawn[:, 0].long()]
         hr_start, hr_width, lr_start, lr_height, lr_width = rows.unbind(dim=1)
@@ -93,7 +95,7 @@ class Sampler:
         lrs = self._lr.gather(lr)
         if self._fresh is not None:
             lrs = self._fresh.replace(lrs, images, hr, self._hr, self.random)
-        return Batch(lrs, self._hr.gather(hr), images.to(self.device))
+        return Batch(lrs[late], self._hr.gather(hr)[late], images[share].to(self.device))
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs to draw the same batches again."""

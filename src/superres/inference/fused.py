@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from superres.inference.backends import Facts
 
 BLOCK = 16  # LR rows or columns of one product
-BAND = 32  # LR rows that stay in the cache from the product to the pixels
-ROUND = 0.5
+BAND = 16  # LR rows that stay in the cache from the product to the pixels
 
 
 class FastLevels:
@@ -91,14 +90,14 @@ class FastLevels:
             part = residual[0, :, top : top + count]
             part = part.reshape(planes, scale, scale, count, width)
             # planes, i, j, rows, columns -> planes, rows, i, columns, j
-            torch.add(ROUND, part.permute(0, 3, 1, 4, 2), alpha=255, out=detail[:, :count])
+            torch.mul(part.permute(0, 3, 1, 4, 2), 255, out=detail[:, :count])
             added = detail[:, :count].view(planes, count * scale, width * scale)
             rows = self._rows[: count * scale, : count + 2 * self._reach]
             for channel in range(3):
                 result = floats[channel, : count * scale]
                 source = wide[channel, top : top + count + 2 * self._reach, : width * scale]
                 torch.addmm(added[min(channel, planes - 1)], rows, source, out=result)
-                result.clamp_(0, 255).floor_()
+                result.clamp_(min=0)  # OpenCV rounds and saturates, but takes absolute values
                 cv2.convertScaleAbs(result.numpy(), levels[channel, : count * scale])
             start = max(crop.top, top * scale)
             end = min(crop.top + crop.height, (top + count) * scale)

@@ -18,6 +18,7 @@ from superres.errors import ConfigError, ModelError
 from superres.images import to_pixels
 from superres.images.picture import Pixels
 from superres.inference.backends import Backend, OnnxBackend, TorchBackend
+from superres.inference.network import prepared
 from superres.inference.tiled import Core, TiledNetwork
 from superres.inference.upscaler import Upscaler
 from superres.release.gate import MAX_DIFFERENCE
@@ -78,7 +79,9 @@ def _export(model: Model, path: Path) -> None:
     with warnings.catch_warnings(), contextlib.redirect_stdout(quiet):
         warnings.simplefilter("ignore")  # of the exporter's own making, about its own future
         torch.onnx.export(
-            model.generator.eval().float().cpu().to(memory_format=torch.contiguous_format),
+            prepared(model.generator.float(), torch.device("cpu")).to(
+                memory_format=torch.contiguous_format
+            ),
             (example,),
             path,
             dynamo=True,

@@ -111,8 +111,7 @@ def _train(
     tracker.start(run)
     if resumed:
         log.warning("%s: resumed at step %d of %d", name, run.step, experiment.steps)
-    leads = trainer.processes.leads
-    progress = ProgressFile(run.folder, experiment.steps, writes=leads)
+    progress = ProgressFile(run.folder, experiment.steps, writes=trainer.processes.leads)
     try:
         weights = trainer.run(
             tracker,
@@ -122,9 +121,8 @@ def _train(
         )
         keep = feature_run.keep if of_features else _keep
         result = None
-        if leads:
-            folder = place.models / name
-            made = keep(job, trainer, weights, folder, (run, tracker.run_id))
+        if trainer.processes.leads:
+            made = keep(job, trainer, weights, place.models / name, (run, tracker.run_id))
             keep_discriminator(trainer.networks, run.folder)
             result = _result(trainer, weights, made, resumed)
     except KeyboardInterrupt:

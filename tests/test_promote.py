@@ -339,6 +339,17 @@ def test_a_card_with_gaps_is_refused(project: Path, book: Book) -> None:
     assert "card complete: found it does not say: training data, licences" in outcome.text
 
 
+def test_a_model_trained_outside_a_git_checkout_may_win_and_its_card_says_so(
+    project: Path, book: Book
+) -> None:
+    file = project / "models" / "runs" / "better" / "model.json"
+    content = json.loads(file.read_text())
+    content["provenance"]["git_commit"] = "unknown"
+    file.write_text(json.dumps(content))
+    assert run(project, "better").text.startswith("better-v is champion")
+    assert "The code's commit is not known" in book.versions[0]["README.md"].decode()
+
+
 def test_a_champion_moved_on_another_machine_defends(project: Path, book: Book) -> None:
     """The folder here is the former champion: the registry's is fetched and judged against."""
     run(project, "good")

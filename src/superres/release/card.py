@@ -18,14 +18,15 @@ from superres.report.tables import Entry, markdown_table
 CARD = "README.md"
 FAILURES = "failures"  # folder of the pictures beside the card
 WORST = 3
-FACTS = {  # what model.json must know, and what the card calls it
+# What model.json must know, and what the card calls it. The code's commit is not among them: the
+# project may have come as an archive; the card then states it as a limit.
+FACTS = {
     "degradation.scale": "scale",
     "degradation.kernel": "degradation",
     "data.sets": "training data",
     "data.licences": "licences of the data",
     "training_seconds": "training cost",
     "experiment": "experiment",
-    "git_commit": "code commit",
     "data_sha256": "data hash",
 }
 
@@ -123,6 +124,8 @@ def _limits(model: Model, verdict: Verdict) -> list[str]:
         lines.append("A video is upscaled frame by frame; nothing holds the frames together.")
     if facts.get("budget") not in (None, "full"):
         lines.append(f"Trained with the budget {facts['budget']}, less than its source's.")
+    if facts.get("git_commit", "unknown") == "unknown":
+        lines.append("The code's commit is not known: it was trained outside a git checkout.")
     shift = verdict.figures.get("challenger", {}).get("colour_shift")
     if shift is not None:
         lines.append(f"Mean colours are up to {shift:.2f} grey levels from LR's.")

@@ -79,6 +79,9 @@ format: setup ## let ruff format and fix
 
 bench: setup ## speed and memory, side by side with references
 	python benchmarks/data.py
+	python benchmarks/training.py
+	python benchmarks/upscale.py
+	python benchmarks/video.py
 	python benchmarks/run.py
 
 serve: setup ## serve the champion on http://127.0.0.1:3000

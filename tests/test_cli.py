@@ -103,7 +103,10 @@ def test_evaluate_without_json_says_it_in_a_line(run: Run) -> None:
     assert done.out.startswith("bicubic x2 on hr (2 pictures, y, 2 px shaved): PSNR ")
 
 
-def test_evaluate_knows_sets_by_name_and_protocols_in_full(run: Run, project: Path) -> None:
+def test_evaluate_knows_sets_by_name_and_protocols_in_full(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUPERRES_SHARED_DATA", str(project / "nothing"))
     folder = project / "data" / "raw" / "set5"
     folder.mkdir(parents=True)
     images.write(folder / "0.png", Picture(scene(0)))

@@ -68,13 +68,15 @@ def write_page(work: Path, out: Path, spent: dict[str, float], steps: int) -> No
 
 
 def _head(runs: dict[str, Runs], steps: int) -> str:
-    seeds = max(len(one.rows) for one in runs.values())
+    counts = {len(one.rows) for one in runs.values() if one.name != "bicubic"}
+    seeds = "-".join(str(count) for count in sorted({min(counts), max(counts)}))
     return f"""# The configurations of reports R1 to R4 under one small equal budget
 
 Made by `python benchmarks/reports.py --steps {steps}`; it resumes where it was stopped.
 
 Every row: {steps} steps of 8 crops of 64 HR pixels from BSDS400 and General100 (bicubic LR), the
-`demo` network of its file, the weights of the last step, {seeds} seeds (mean and half the range).
+`demo` network of its file, the weights of the last step, {seeds} seeds (mean and, above
+one, half the range).
 PSNR and SSIM in luma, the scale shaved; LPIPS with SqueezeNet. `ms / bicubic`: one picture of
 Set14, all models of a scale in interleaved rounds of one process. Perceptual rows compare features
 of the ImageNet layers that could be had (VGG16 to relu2_2); deeper ones come from a slim VGG19
@@ -178,6 +180,8 @@ def _compared(
             continue
         gap, spread = one[0] - other[0], one[1] + other[1]
         verdict = "undecided" if abs(gap) <= spread else "confirmed" if gap > 0 else "refuted"
+        if min(len(runs[first].rows), len(runs[second].rows)) == 1:
+            verdict += ", one seed"
         lines.append(
             f"- {first} {_show(one, 3)}, {second} {_show(other, 3)}: **{verdict}** ({gap:+.3f})"
         )

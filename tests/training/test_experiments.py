@@ -99,5 +99,7 @@ def test_its_full_form_is_a_network_that_its_first_lines_explain(file: Path) -> 
     assert experiment.source
     assert experiment.expected
     if experiment.kind == "generator":
+        named = 2 if file.stem.endswith("-x2") else 4
+        assert experiment.model["scale"] == named, "the name says the scale"
         with torch.device("meta"):
             build(**experiment.model)

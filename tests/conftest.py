@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 _ROOT = Path(__file__).resolve().parents[1]
+pytest.register_assert_rewrite("generator_specification")  # before any folder's tests import it
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c() -> None:
+    """Hear SIGINT as in a terminal: shells start what runs in the background without it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 torch.set_num_threads(1)  # more only stand in each other's way on networks this small
-pytest.register_assert_rewrite("generator_specification")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -208,3 +208,17 @@ def test_the_encoders_are_quiet(tmp_path: Path) -> None:
         [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, check=True
     )
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 17])
+def test_a_short_run_of_h265_has_decoding_times(tmp_path: Path, count: int) -> None:
+    """libx265 leaves them to chance when the run is shorter than its reordering."""
+    for turn in range(5):
+        file = tmp_path / f"{turn}.mp4"
+        pixels = [np.full((128, 128, 3), 7 * index, np.uint8) for index in range(count)]
+        frames = [
+            video.Frame(one, index, index / 25, index, Fraction(1, 25))
+            for index, one in enumerate(pixels)
+        ]
+        assert video.write(file, frames, options=video.VideoOptions(codec="h265")) == count
+        assert len(list(video.read(file))) == count

@@ -24,6 +24,8 @@ DEFAULT_RATE = Fraction(30)
 _MOST_BETWEEN_KEYS = 250
 _MOST_RATE = Fraction(240)  # SVT-AV1 takes no more
 _RATE_LIMIT = 1 << 16  # MPEG-4's and AV1's headers hold no longer numbers
+# libx265 4.1 leaves the decoding times of a run shorter than its reordering unset: any number.
+_SHORT_RUN = 17
 PART_FORMAT = "mp4"  # keeps every timestamp exactly, and plays
 
 
@@ -71,6 +73,8 @@ class Segment:
         self.first_pts = 0
         self._look = look
         self._durations: dict[int, int] = {}
+        self._redates = codec.name == "h265"
+        self._held: list[Packet[VideoStream]] = []
         self._closing = contextlib.ExitStack()
         self._container = self._closing.enter_context(created(path, PART_FORMAT))
         try:
@@ -98,6 +102,10 @@ class Segment:
     def close(self) -> None:
         """Encode what is held back and end the file."""
         self._put(self._stream.encode(None))
+        if self._held:
+            _redate(self._held)
+            self._redates = False
+            self._put([])
         self._closing.close()
 
     def abandon(self) -> None:
@@ -107,10 +115,23 @@ class Segment:
         self.path.unlink(missing_ok=True)
 
     def _put(self, packets: "list[Packet[VideoStream]]") -> None:
-        for packet in packets:
+        self._held += packets
+        if self._redates and self.frames < _SHORT_RUN:
+            return  # the run may end here, and its times must be written then
+        for packet in self._held:
             if packet.pts is not None:
                 packet.duration = self._durations.pop(packet.pts, 0)
             self._container.mux(packet)
+        self._held = []
+
+
+def _redate(packets: "list[Packet[VideoStream]]") -> None:
+    """Decode in the order given: rising times, none after its picture is shown."""
+    shown = [packet.pts or 0 for packet in packets]
+    rising = sorted(shown)
+    ahead = max(after - own for after, own in zip(rising, shown, strict=True))
+    for packet, moment in zip(packets, rising, strict=True):
+        packet.dts = moment - ahead
 
 
 def _video_stream(

@@ -1,9 +1,11 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and one holder at a time."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -50,3 +52,20 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         target.replace(previous)
     temporary.replace(target)
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def opened_alone(path: Path) -> IO[str] | None:
+    """Open a file that no other process opens so until this one ends; None: another holds it.
+
+    The system drops the lock of a process that ends, however it ends. Windows has no such lock.
+    """
+    file = path.open("w", encoding="utf-8")
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return None
+    return file

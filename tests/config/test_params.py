@@ -46,7 +46,7 @@ def test_what_is_left_out_has_its_default(file: Path) -> None:
 
 def test_values_are_frozen(file: Path) -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        load_params(file).seed = 3  # type: ignore[misc]
+        load_params(file).seed = 3
 
 
 def test_overrides_are_yaml_below_dotted_keys(file: Path) -> None:

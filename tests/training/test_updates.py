@@ -128,7 +128,7 @@ def test_the_critic_step_leaves_the_generator() -> None:
     networks.discriminator_optimizer.register_step_pre_hook(
         lambda *_: seen.append([p.grad for p in networks.generator.parameters()])
     )
-    networks.optimizer.step = lambda: None  # type: ignore[method-assign,assignment]
+    networks.optimizer.step = lambda: None
     update(Draws())
     assert seen == [[None] * len(before)]
     assert same(before, weights(networks.generator))
@@ -147,7 +147,7 @@ def test_critic_steps_make_it_tell_real_from_made(name: str) -> None:
         discriminator_optimizer={"learning_rate": 3e-3},
     )
     networks, update = ready(experiment)
-    networks.optimizer.step = lambda: None  # type: ignore[method-assign,assignment]
+    networks.optimizer.step = lambda: None
     draw = Draws()
     told = update(draw)
     assert told["d_real"] > told["d_fake"]

@@ -56,7 +56,7 @@ def test_uneven_timestamps_are_kept(tmp_path: Path) -> None:
 def test_nothing_is_decoded_before_it_is_asked_for(shared_data: Path) -> None:
     frames = video.read(shared_data / "clips" / "tears-of-steel-battle-clip-medium.webm")
     assert next(frames).index == 0
-    frames.close()  # type: ignore[attr-defined]
+    frames.close()
 
 
 @pytest.mark.parametrize(("rotation", "corner"), [(-90, "right"), (90, "left"), (180, "bottom")])

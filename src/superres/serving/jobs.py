@@ -6,7 +6,6 @@
 import logging
 import queue
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from superres.atomic import opened_alone
 from superres.errors import ConfigError, InputError, SuperresError
 from superres.serving.errors import UnavailableError, error_body
 from superres.serving.job import Job
@@ -178,16 +178,9 @@ def _without_path(error: Exception, job: Job) -> str:
 
 
 def _locked(path: Path) -> IO[str]:
-    """Open a file that no other service can open so, until this process ends."""
-    file = path.open("w", encoding="utf-8")
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise ConfigError(
-                f"SUPERRES_JOBS: another service uses {path.parent}; give each its own folder."
-            ) from None
+    file = opened_alone(path)
+    if file is None:
+        raise ConfigError(
+            f"SUPERRES_JOBS: another service uses {path.parent}; give each its own folder."
+        )
     return file

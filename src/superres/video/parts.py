@@ -6,14 +6,13 @@ after each segment, so that a killed run leaves whole segments and a true ledger
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import IO
 
-from superres.atomic import write_text
+from superres.atomic import opened_alone, write_text
 from superres.errors import ConfigError, InputError
 from superres.video.reading import Position
 
@@ -126,15 +125,8 @@ class Parts:
 
 
 def _locked(path: Path) -> IO[str]:
-    """Open a file that no other process can open so, until this one ends."""
-    file = path.open("w", encoding="utf-8")
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            message = f"{path.parent}: another process is writing this video"
-            raise InputError(message, code="busy", status=409) from None
+    file = opened_alone(path)
+    if file is None:
+        message = f"{path.parent}: another process is writing this video"
+        raise InputError(message, code="busy", status=409)
     return file

@@ -22,7 +22,9 @@ def play(recorder: Any, times: int, real: float, fake: float, objective: str = "
     standing = Standing()
     for _ in range(times):
         standing.step += 1
-        watch_game(standing, phase(objective), {"d_real": real, "d_fake": fake}, recorder)
+        watch_game(
+            standing, standing.step, phase(objective), {"d_real": real, "d_fake": fake}, recorder
+        )
     return standing
 
 
@@ -50,7 +52,7 @@ def test_a_fair_game_and_one_that_recovers_are_not_told(recorder: Any) -> None:
     for step in range(5 * PATIENCE):
         lost = step % PATIENCE != 0
         told = {"d_real": 0.999 if lost else 0.8, "d_fake": 0.001}
-        watch_game(standing, phase(), told, recorder)
+        watch_game(standing, step, phase(), told, recorder)
     assert recorder.tags == []
 
 
@@ -64,7 +66,7 @@ def test_scores_without_a_scale_are_not_judged(recorder: Any, name: str) -> None
 def test_steps_without_a_game_end_the_count(recorder: Any) -> None:
     standing = play(recorder, PATIENCE - 1, 0.999, 0.001)
     quiet = Phase.model_validate({"steps": 9, "losses": {"mse": 1}})
-    watch_game(standing, quiet, {"loss": 0.1}, recorder)
+    watch_game(standing, PATIENCE, quiet, {"loss": 0.1}, recorder)
     assert standing.sure == 0
 
 
@@ -92,7 +94,7 @@ def test_the_loop_tells_of_a_loss_that_is_not_finite(make_trainer: Any, recorder
     )
     run(trainer, recorder)
     assert [(name, value) for _, name, value in recorder.tags] == [
-        ("health.not_finite", "step 2"),
+        ("health.not_finite", "step 3"),  # the update after step 2
     ]
 
 
@@ -102,7 +104,7 @@ def test_the_loop_tells_of_a_critic_that_is_never_wrong(
     monkeypatch.setattr(health, "PATIENCE", 3)
     monkeypatch.setattr(health, "CERTAIN", 0.0)
     run(make_trainer(adversarial(2, 6)), recorder)
-    assert ("health.discriminator_won", "step 4") in [tag[1:] for tag in recorder.tags]
+    assert ("health.discriminator_won", "step 5") in [tag[1:] for tag in recorder.tags]
 
 
 def test_what_was_counted_and_told_is_in_the_state(make_trainer: Any, recorder: Any) -> None:

@@ -35,9 +35,9 @@ ADVICE = {
 
 
 def watch_game(
-    standing: Standing, phase: Phase, losses: dict[str, float], tracker: Tracker
+    standing: Standing, step: int, phase: Phase, losses: dict[str, float], tracker: Tracker
 ) -> None:
-    """Count updates of a game that is over; `losses` as an adversarial update returns them."""
+    """Count updates of a game that is over; `losses` as the adversarial update `step` gave them."""
     real, fake = losses.get("d_real"), losses.get("d_fake")
     game = phase.adversarial
     if game is None or real is None or fake is None or game.objective.startswith("wgan"):
@@ -46,21 +46,24 @@ def watch_game(
     standing.sure = standing.sure + 1 if real > CERTAIN and fake < 1 - CERTAIN else 0
     standing.blind = standing.blind + 1 if abs(real - fake) < APART else 0
     if standing.sure == PATIENCE:
-        tell(standing, "discriminator_won", tracker)
+        tell(standing, step, "discriminator_won", tracker)
     if standing.blind == PATIENCE:
-        tell(standing, "discriminator_blind", tracker)
+        tell(standing, step, "discriminator_blind", tracker)
 
 
 def watch_output(standing: Standing, figures: dict[str, float], tracker: Tracker) -> None:
     """Look at the figures of a validation for a generator that paints one grey."""
     if figures.get("diagnostics/contrast", 1.0) < FLAT:
-        tell(standing, "constant_output", tracker)
+        tell(standing, standing.step, "constant_output", tracker)
 
 
-def tell(standing: Standing, sign: str, tracker: Tracker) -> None:
-    """Warn of a sign and tag the run with it, once."""
+def tell(standing: Standing, step: int, sign: str, tracker: Tracker) -> None:
+    """Warn of a sign seen at `step` and tag the run with it, once.
+
+    Figures are read a few updates after they were made: `standing.step` may be elsewhere by then.
+    """
     if sign in standing.signs:
         return
     standing.signs.append(sign)
-    log.warning("step %d: %s", standing.step, ADVICE[sign])
-    tracker.tag(standing.step, f"health.{sign}", f"step {standing.step}")
+    log.warning("step %d: %s", step, ADVICE[sign])
+    tracker.tag(step, f"health.{sign}", f"step {step}")

@@ -199,11 +199,11 @@ class Trainer:
             for name, value in losses.items():
                 added = torch.tensor([value, 1.0], dtype=torch.float64)
                 self._sums[name] = self._sums.get(name, torch.zeros_like(added)) + added
-            health.watch_game(self.standing, phase, losses, tracker)
+            health.watch_game(self.standing, step, phase, losses, tracker)
             return
         self.standing.skipped += 1
         log.warning("step %d: %s is not finite; the update is skipped", step, bad)
-        health.tell(self.standing, "not_finite", tracker)
+        health.tell(self.standing, step, "not_finite", tracker)
         if self.standing.skipped > self.experiment.max_skipped:
             if self.networks.engine.fall_back(bad):
                 self.standing.skipped = 0

@@ -1,21 +1,40 @@
-# The champion behind HTTP, without root and without writing outside /tmp:
-#   docker build -t superres .
+# Two images, neither with root nor with a secret inside:
+#   docker build -t superres .                                the service (the last stage)
+#   docker build -t superres-pipeline --target pipeline .     MLflow, Prefect, its worker
 #   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:3000:3000 superres
-FROM python:3.11-slim
-
+# Everything together: compose.yaml; settings: docs/deployment.md.
+FROM python:3.11-slim AS base
 WORKDIR /build
 COPY requirements.lock pyproject.toml README.md LICENSE ./
 COPY src ./src
-# The lock file is a constraint here: only what serving needs, in its versions, hashes checked.
+COPY models ./models
+# /data is all that is ever written: videos of the service, databases of MLflow and Prefect.
 RUN pip install --no-cache-dir uv \
-    && uv pip install --system --no-cache --constraint requirements.lock '.[serve]' \
-    && rm -rf /build/*
+    && install -d -o 10001 -g 10001 /data /data/jobs /data/tmp
+ENV HOME=/tmp PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE DO_NOT_TRACK=true
 
+FROM base AS pipeline
+RUN apt-get update && apt-get install -y --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/*
+RUN uv pip install --system --no-cache --constraint requirements.lock '.[pipeline,serve,scale]' \
+    && rm -rf /build/*
+ENV MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+    PREFECT_SERVER_ANALYTICS_ENABLED=false DVC_NO_ANALYTICS=1 GX_ANALYTICS_ENABLED=false
+WORKDIR /work
+USER 10001:10001
+VOLUME /data
+
+FROM base AS service
+# The lock file is a constraint here: only what serving needs, in its versions.
+RUN uv pip install --system --no-cache --constraint requirements.lock '.[serve]' \
+    && rm -rf /build/*
 WORKDIR /app
 COPY params.yaml ./
-COPY models/champion ./models/champion
-ENV OMP_WAIT_POLICY=PASSIVE HOME=/tmp BENTOML_HOME=/tmp/bentoml BENTOML_DO_NOT_TRACK=True PYTHONUNBUFFERED=1
+COPY models ./models
+ENV BENTOML_HOME=/tmp/bentoml BENTOML_DO_NOT_TRACK=True \
+    SUPERRES_JOBS=/data/jobs TMPDIR=/data/tmp
 USER 10001:10001
+VOLUME /data
 EXPOSE 3000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD \
     ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:3000/readyz', timeout=4)"]

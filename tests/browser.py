@@ -41,8 +41,9 @@ class Browser:
         target = self.do("Target.createTarget", url="about:blank")["targetId"]
         attached = self.do("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
-        for part in ("Page", "Runtime", "Log", "Network"):
+        for part in ("Page", "DOM", "Runtime", "Log", "Network"):
             self.do(f"{part}.enable")
+        self.do("Emulation.setFocusEmulationEnabled", enabled=True)  # keys go to the page
 
     def do(self, method: str, **words: Any) -> dict[str, Any]:
         """Send a command and return its result; events that come meanwhile are kept."""
@@ -58,14 +59,14 @@ class Browser:
                 return dict(message["result"])
             self.events.append(message)
 
-    def open(self, page: Path, width: int, height: int = 900, scheme: str = "light") -> None:
-        """Show a file in a window of this size and wait until it is loaded."""
+    def open(self, page: Path | str, width: int, height: int = 900, scheme: str = "light") -> None:
+        """Show a file or address in a window of this size and wait until it is loaded."""
         sizes = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.do("Emulation.setDeviceMetricsOverride", **sizes)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.do("Emulation.setEmulatedMedia", features=[feature])
         self.events.clear()
-        self.do("Page.navigate", url=page.resolve().as_uri())
+        self.do("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         until = time.monotonic() + SECONDS
         while not self.told("Page.loadEventFired"):
             assert time.monotonic() < until, "the page does not load"
@@ -81,10 +82,66 @@ class Browser:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    def wait(self, expression: str, seconds: float = SECONDS) -> None:
+        """Wait until an expression is true in the page."""
+        until = time.monotonic() + seconds
+        while not self.value(f"!!({expression})"):
+            assert time.monotonic() < until, f"it does not become true: {expression}"
+            time.sleep(0.05)
+
+    def choose(self, selector: str, *files: Path) -> None:
+        """Put files into a file input, as its dialog would."""
+        root = self.do("DOM.getDocument")["root"]["nodeId"]
+        node = self.do("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        paths = [str(path.resolve()) for path in files]
+        self.do("DOM.setFileInputFiles", nodeId=node, files=paths)
+
+    def middle(self, selector: str) -> tuple[float, float]:
+        """Return the place of an element's middle in the window, scrolled into it."""
+        find = f"document.querySelector({json.dumps(selector)})"
+        self.value(f"{find}.scrollIntoView({{block: 'nearest', behavior: 'instant'}})")
+        box = self.value(
+            f"(({{x, y, width, height}}) => [x, y, width, height])({find}.getBoundingClientRect())"
+        )
+        return box[0] + box[2] / 2, box[1] + box[3] / 2
+
+    def drag(self, selector: str, right: float, down: float = 0) -> None:
+        """Take an element's middle with the mouse and let it go elsewhere."""
+        x, y = self.middle(selector)
+        for kind, share in (
+            ("mousePressed", 0.0),
+            ("mouseMoved", 0.5),
+            ("mouseMoved", 1.0),
+            ("mouseReleased", 1.0),
+        ):
+            place = {"x": x + share * right, "y": y + share * down}
+            more = {"button": "left", "buttons": 1, "clickCount": 1}
+            self.do("Input.dispatchMouseEvent", type=kind, **place, **more)
+
+    def click(self, selector: str) -> None:
+        """Click an element with the mouse."""
+        self.drag(selector, 0)
+
+    def swipe(self, selector: str, right: float) -> None:
+        """Move a finger from an element's middle to the right."""
+        x, y = self.middle(selector)
+        for kind, share in (("touchStart", 0.0), ("touchMove", 0.5), ("touchMove", 1.0)):
+            points = [{"x": x + share * right, "y": y}]
+            self.do("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+        self.do("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def keep_downloads(self, folder: Path) -> None:
+        """Let downloads go into a folder, without a dialog."""
+        words = {"behavior": "allow", "downloadPath": str(folder)}
+        self.do("Browser.setDownloadBehavior", **words)
+
     def press(self, key: str, text: str = "") -> None:
         """Press a key where the focus is."""
-        self.do("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, text=text)
-        self.do("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
+        number = {"Tab": 9, "Enter": 13, " ": 32}.get(key, 0)  # these act by number alone
+        words = {"key": key, "code": key, "windowsVirtualKeyCode": number}
+        kind = "keyDown" if text else "rawKeyDown"
+        self.do("Input.dispatchKeyEvent", type=kind, text=text, **words)
+        self.do("Input.dispatchKeyEvent", type="keyUp", **words)
 
     def complaints(self) -> list[str]:
         """Return errors and warnings of the console, and exceptions."""
@@ -95,7 +152,7 @@ class Browser:
     def requests(self) -> list[str]:
         """Return the addresses asked for, without those of data in the page."""
         urls = [event["request"]["url"] for event in self.told("Network.requestWillBeSent")]
-        return [url for url in urls if not url.startswith("data:")]
+        return [url for url in urls if not url.startswith(("data:", "blob:"))]
 
     def picture(self, path: Path) -> None:
         """Write a screenshot of the whole page as PNG."""

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from superres import pretrained
+
 _ROOT = Path(__file__).resolve().parents[1]
 pytest.register_assert_rewrite("generator_specification")  # before any folder's tests import it
 
@@ -16,6 +18,12 @@ pytest.register_assert_rewrite("generator_specification")  # before any folder's
 def _ctrl_c() -> None:
     """Hear SIGINT as in a terminal: shells start what runs in the background without it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shipped_but_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test in a folder of its own find this repository's models/pretrained."""
+    monkeypatch.setattr(pretrained, "_places", lambda: [pretrained.FOLDER])
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,8 @@ def test_a_save_that_fails_leaves_the_old_folder(folder: Path) -> None:
 
 def test_everyone_may_read_a_model_folder(folder: Path) -> None:
     assert folder.stat().st_mode & 0o055 == 0o755 & ~_umask() & 0o055
+    for file in folder.iterdir():  # a service runs as another user than the training
+        assert file.stat().st_mode & 0o044 == 0o644 & ~_umask() & 0o044, file.name
 
 
 def _umask() -> int:

@@ -17,7 +17,7 @@ from small import scene, small_params, write_model, write_pack
 from superres import __version__, images, registry
 from superres.__main__ import main
 from superres.images import Picture
-from superres.models import MODELS
+from superres.models import MODELS, VIDEO_MODELS
 from superres.release import promotion
 
 
@@ -206,14 +206,19 @@ def test_a_damaged_picture_is_named(run: Run, project: Path) -> None:
     assert "0.png" in done.err
 
 
-def test_models_lists_baselines_networks_and_folders(run: Run, project: Path) -> None:
+def test_models_lists_baselines_networks_and_folders(
+    run: Run, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_model(project / "models" / ".challenger-x" / "model", 0.1)
     damaged = write_model(project / "models" / "damaged", 0.1)
     (damaged / "model.safetensors").write_bytes(b"torn")
+    shipped = write_model(project / "elsewhere" / "fast-x2", 0.1)
+    monkeypatch.setattr("superres.pretrained._places", lambda: [shipped.parent])
     done = run("models", "--json", "--scale", 2)
     assert done.code == 0
     by_name = {one["name"]: one for one in done.json}
-    assert by_name.keys() == {*MODELS, "sharp-v", "wild-v"}
+    assert by_name.keys() == {*MODELS, *VIDEO_MODELS, "sharp-v", "wild-v", "fast-x2-v"}
+    assert by_name["fast-x2-v"]["source"] == shipped.as_posix()
     assert by_name["bicubic"] == {
         "name": "bicubic",
         "network": "bicubic",

@@ -420,6 +420,73 @@ def test_why_says_the_last_verdict_of_a_model(project: Path, book: Book) -> None
         explain(project / "reports", "nobody")
 
 
+def ships(project: Path, **strengths: float) -> None:
+    for name, strength in strengths.items():
+        write_model(project / "models" / "pretrained" / name, strength)
+
+
+def test_where_nobody_is_champion_a_shipped_model_defends(project: Path, book: Book) -> None:
+    ships(project, fast=STRENGTHS["better"])
+    outcome = run(project, "good")
+    first, second = outcome.text.split("\n")[:2]
+    assert first == (
+        "no champion yet, so the shipped fast is judged first: "
+        "fast-v is champion, version 1 of 'superres'"
+    )
+    assert second == "good-v is refused; fast-v stays champion:"
+    assert "mean PSNR-Y above the champion: found gain -0." in outcome.text
+    assert not outcome.failed
+    assert (book.alias, len(book.versions)) == ("1", 1)
+    assert load_model(project / "models/champion").version == "fast-v"
+    assert (project / "models/pretrained/fast").is_dir(), "the shipped folder itself stays"
+    told = (project / "reports/promotion.md").read_text()
+    assert "| discs | champion |" in told, "the figures of both stand below the rules"
+    assert explain(project / "reports", "fast-v").startswith("fast-v: promoted as version 1")
+    again = run(project, "good")
+    assert again.text.startswith("good-v is refused; fast-v stays champion"), "once is enough"
+
+
+def test_a_better_training_replaces_the_shipped_champion(project: Path, book: Book) -> None:
+    ships(project, fast=STRENGTHS["good"])
+    outcome = run(project, "better")
+    assert outcome.text.endswith("better-v is champion, version 2 of 'superres'")
+    assert [tags["model_version"] for tags in book.tags] == ["fast-v", "better-v"]
+
+
+def test_a_shipped_model_that_the_gate_refuses_is_no_champion(project: Path, book: Book) -> None:
+    ships(project, fast=STRENGTHS["worse"])
+    outcome = run(project, "good")
+    assert "the shipped fast is judged first: fast-v is refused; there is no" in outcome.text
+    assert outcome.text.endswith("good-v is champion, version 1 of 'superres'")
+
+
+def test_a_shipped_model_of_another_scale_is_left_alone(project: Path, book: Book) -> None:
+    write_model(project / "models" / "pretrained" / "quality-x4", 0.04, scale=4)
+    assert run(project, "good").text == "good-v is champion, version 1 of 'superres'"
+
+
+def test_a_dry_run_is_judged_against_the_shipped_model(project: Path, book: Book) -> None:
+    ships(project, fast=STRENGTHS["better"])
+    outcome = run(project, "good", dry_run=True)
+    assert "fast-v would be promoted\ngood-v is refused; fast-v stays champion" in outcome.text
+    assert (book.alias, book.versions) == (None, [])
+    assert not (project / "models" / "champion").exists()
+
+
+def test_params_may_name_the_first_champion_or_none(project: Path) -> None:
+    ships(project, fast=0.02, photo=0.02)
+    folder = project / "models" / "pretrained"
+
+    def named(wanted: str) -> Path | None:
+        return measuring.first_champion(small_params(gate={"first_champion": wanted}), folder)
+
+    assert named("auto") == folder / "fast"
+    assert named("photo") == folder / "photo"
+    assert named("none") is None
+    with pytest.raises(ModelError, match=r"first_champion 'slow': accepted: auto, .* fast, photo"):
+        named("slow")
+
+
 BOTH = """
 import sys, time
 from pathlib import Path

@@ -1,15 +1,12 @@
 """The service as it is run: a real server, and the bento far from its source."""
 
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import sysconfig
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,80 +14,14 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from served import environment, noise, png_of, started
 
 from superres import images, video
 from superres.checkpoint import save_model
-from superres.images import Picture
 from superres.models import build
 from superres.video import Frame, VideoOptions
 
 ROOT = Path(__file__).parents[1]
-NO_NETWORK = {"BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1", "PYTHONNOUSERSITE": "1"}
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    kept = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
-    return {**kept, **NO_NETWORK, "HOME": str(home), "BENTOML_HOME": str(home / "bentoml"), **more}
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@contextmanager
-def server(
-    python: Path | str, target: str, cwd: Path, env: dict[str, str]
-) -> Iterator[httpx.Client]:
-    """Run `bentoml serve` until the block ends; yield a client once /readyz is 200."""
-    port = free_port()
-    log = (cwd / "server.log").open("w+")
-    command = [str(python), "-m", "bentoml", "serve", target, "--port", str(port)]
-    process = subprocess.Popen(
-        command, cwd=cwd, env=env, stdout=log, stderr=log, start_new_session=True
-    )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            _wait_until_ready(client, process, Path(log.name))
-            yield client
-    finally:
-        _stop(process)
-        log.close()
-
-
-def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        assert process.poll() is None, log.read_text()
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError(f"not ready in time: {log.read_text()}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and its worker, which BentoML puts into a group of its own."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    workers = [int(pid) for pid in children.read_text().split()] if children.exists() else []
-    process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        for pid in [process.pid, *workers]:
-            os.kill(pid, signal.SIGKILL)
-        process.wait()
-
-
-def png_of(pixels: NDArray[np.uint8]) -> bytes:
-    return images.encode(Picture(pixels))
-
-
-def noise(height: int, width: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +36,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         SUPERRES_MAX_VIDEO_BYTES="20000000",
         SUPERRES_THREADS="2",
     )
-    with server(sys.executable, "superres.service:SuperRes", folder, env) as client:
-        yield client
+    with started(folder, env) as server:
+        yield server.client
 
 
 @pytest.mark.e2e
@@ -208,7 +139,10 @@ def test_a_video_to_its_end(client: httpx.Client, tmp_path: Path) -> None:
 def test_bentoml_keeps_health_metrics_and_the_page(client: httpx.Client) -> None:
     for path in ("/livez", "/readyz", "/metrics", "/docs.json", "/", "/static_content/index.css"):
         assert client.get(path).status_code == 200, path
-    assert "bentoml_service_request_total" in client.get("/metrics").text
+    metrics = client.get("/metrics").text
+    for name in ("bentoml_service_request_total", "superres_output_pixels_total"):
+        assert name in metrics
+    assert 'superres_model_loaded{model="compact",name="mine",version="3"} 1.0' in metrics
     assert client.get("/models").json()["default"] == "mine"
 
 
@@ -240,7 +174,8 @@ def test_the_bento_serves_far_from_its_source(tmp_path: Path) -> None:
     assert packed == {"superres", "models", "params.yaml", "bentofile.yaml"}
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with server(python, "super-resolution:latest", elsewhere, env) as client:
+    with started(elsewhere, env, python, "super-resolution:latest") as server:
+        client = server.client
         response = client.post("/upscale", files={"image": png_of(noise(10, 10))})
         assert response.headers["x-superres-version"] == "11"
         assert images.decode(response.content).width == 30

@@ -8,6 +8,7 @@ import typer
 
 from superres import __version__
 from superres.commands.bench import bench
+from superres.commands.clips import clips
 from superres.commands.compare import compare
 from superres.commands.degrade import degrade
 from superres.commands.doctor import doctor
@@ -17,12 +18,15 @@ from superres.commands.fetch import fetch
 from superres.commands.frames import frames
 from superres.commands.import_model import import_model
 from superres.commands.import_run import import_run
+from superres.commands.leaks import leaks
 from superres.commands.losses import losses
 from superres.commands.models import models
 from superres.commands.package import package
 from superres.commands.pairs import pairs
 from superres.commands.promote import promote
+from superres.commands.quantize import quantize
 from superres.commands.rollback import rollback
+from superres.commands.ship import ship
 from superres.commands.train import train
 from superres.commands.upscale import upscale
 from superres.commands.validate import validate
@@ -43,17 +47,21 @@ for command in (
     train,
     evaluate,
     compare,
+    clips,
     promote,
     rollback,
     package,
     export,
+    quantize,
     upscale,
     degrade,
     bench,
     models,
     losses,
+    leaks,
     import_model,
     import_run,
+    ship,
     doctor,
 ):
     app.command()(command)

@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
+from superres import pretrained
 from superres.atomic import partial_name, replaced_folder
 from superres.errors import ModelError, StorageError
 from superres.models import BASELINES, Generator, ModelInfo, build
@@ -54,7 +55,8 @@ def save_model(
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     try:
         with replaced_folder(folder) as staging:
-            save_file(weights, str(staging / "model.safetensors"))
+            # As bytes: the library's own file is for its owner alone, a service has another user.
+            (staging / "model.safetensors").write_bytes(save(weights))
             (staging / "model.json").write_text(text, encoding="utf-8")
             card = card or f"# {generator.info.name}\n"
             (staging / "README.md").write_text(card, encoding="utf-8")
@@ -64,25 +66,43 @@ def save_model(
 
 
 def load_model(name_or_folder: str | Path, *, scale: int = 4) -> Model:
-    """Open "champion", a baseline ("bicubic", at `scale`), or a model folder; in eval mode.
+    """Open a model in eval mode: a baseline ("bicubic", at `scale`), "champion", a model folder,
+    a trained experiment's name, or a shipped model's ("fast-x4").
 
-    Raises ModelError when there is no such model, or its files are damaged or do not fit.
+    Until there is a champion, that is the shipped model for `scale`. Raises ModelError when there
+    is no such model, or its files are damaged or do not fit.
     """
     name = str(name_or_folder)
     if name in BASELINES:
         generator = build(name, scale=scale).eval()
         return Model(generator, generator.info, {"version": name})
-    folder = CHAMPION if name == "champion" else Path(name_or_folder)
-    if not (folder / "model.json").is_file():
-        trained = Path("models/runs") / name
-        if not (trained / "model.json").is_file():
-            raise ModelError(
-                f"model '{name}': no model.json in {folder}. Accepted: 'champion' (after "
-                f"'superres promote'), a baseline ({', '.join(sorted(BASELINES))}), a trained "
-                "experiment's name, or a model folder."
-            )
-        folder = trained
-    return _read(folder)
+    return _read(model_folder(name, scale=scale))
+
+
+def model_folder(name: str, *, scale: int = 4) -> Path:
+    """Return the model folder that a name means; own trainings come before shipped models.
+
+    Raises ModelError when there is none.
+    """
+    folder = CHAMPION if name == "champion" else Path(name)
+    own = [folder] if name == "champion" else [folder, Path("models/runs") / name]
+    for place in own:
+        if (place / "model.json").is_file():
+            return place
+    if name == "champion":
+        shipped = pretrained.default(scale) or pretrained.default()
+        if shipped is not None:
+            log.warning("no champion yet (superres promote): the shipped %s is used", shipped.name)
+    else:
+        shipped = pretrained.find(name)
+    if shipped is not None:
+        return shipped
+    known = ", ".join(pretrained.folders()) or "none here; the repository's models/pretrained"
+    raise ModelError(
+        f"model '{name}': no model.json in {folder}. Accepted: 'champion' (after "
+        f"'superres promote'), a baseline ({', '.join(sorted(BASELINES))}), a trained "
+        f"experiment's name, a shipped model ({known}), or a model folder."
+    )
 
 
 def _read(folder: Path) -> Model:

@@ -5,6 +5,7 @@ SuperresError
 ├── DataError       a data set, a pack or its manifest is wrong
 ├── ModelError      a model folder, its weights or a network's options are wrong
 ├── StorageError    a disk is full, or a file cannot be written
+├── ServiceError    a superres service elsewhere cannot be reached, is busy or failed (client)
 └── InputError      a picture, video or tensor somebody handed in (the only one served as 4xx)
 
 A message says what is wrong, what was found, what is accepted and where to change it.
@@ -39,6 +40,18 @@ class InputError(SuperresError):
     """
 
     def __init__(self, message: str, *, code: str = "bad_input", status: int = 422) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class ServiceError(SuperresError):
+    """A superres service that was asked cannot be reached, stays busy or failed.
+
+    `code` and `status` are the service's own; without an answer "unreachable" and 0.
+    """
+
+    def __init__(self, message: str, *, code: str = "failed", status: int = 0) -> None:
         super().__init__(message)
         self.code = code
         self.status = status

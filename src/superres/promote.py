@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from superres import registry
+from superres import pretrained, registry
 from superres.atomic import replaced_folder
 from superres.checkpoint import Model, load_model
 from superres.config import Params
 from superres.errors import ModelError
 from superres.release.card import complete_card
 from superres.release.gate import HERE
-from superres.release.promotion import best_of, contest, ground, stage
+from superres.release.promotion import best_of, contest, first_champion, ground, stage
+from superres.release.score_table import score_table
 from superres.release.verdict import Check, Verdict, write_verdict
 
 
@@ -28,6 +29,7 @@ class Contest:
     staging: Path  # the challenger is put together here
     dry_run: bool = False
     again: bool = False
+    shipped: Path = pretrained.FOLDER  # where the first champion may come from
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,25 @@ class Defender:
 def promote(where: Contest, name: str | None) -> Outcome:
     """Judge the challenger and, on a pass, move the champion; the verdict is always written.
 
-    `name`: an experiment or model folder; None takes the best of evaluation.json. When anything
-    fails, or the champion moves while the challenger is judged, alias and champion folder stay as
-    they are.
+    `name`: an experiment or model folder; None takes the best of evaluation.json. Where nothing is
+    champion yet, a shipped model is judged first and then defends. When anything fails, or the
+    champion moves while the challenger is judged, alias and champion folder stay as they are.
     """
     name = name or best_of(_scores(where.report), where.params.experiments)
+    first = first_champion(where.params, where.shipped)
+    if first is None or _defender(where).model is not None:
+        return _judge(where, name)
+    opening = _judge(replace(where, staging=where.staging.with_name("first")), str(first))
+    outcome = _judge(where, name, first if where.dry_run and not opening.failed else None)
+    told = f"no champion yet, so the shipped {first.name} is judged first"
+    return replace(outcome, text=f"{told}: {opening.text}\n{outcome.text}")
+
+
+def _judge(where: Contest, name: str, instead: Path | None = None) -> Outcome:
+    """Judge one challenger; `instead` defends where there is no champion (of a dry run)."""
     defender = _defender(where)
+    if instead is not None:
+        defender = replace(defender, model=load_model(instead))
     champion = defender.model
     try:
         trained = load_model(name)
@@ -76,19 +91,24 @@ def promote(where: Contest, name: str | None) -> Outcome:
     if not verdict.passed:
         return _refuse(where, verdict, defender)
     if where.dry_run:
-        write_verdict(verdict, "would be promoted (dry run)", where.report)
+        _write(where, verdict, "would be promoted (dry run)")
         return Outcome(f"{trained.version} would be promoted")
     complete_card(challenger, verdict, judged.rows, on.pairs)
     return _crown(where, trained, verdict, defender)
 
 
 def _refuse(where: Contest, verdict: Verdict, defender: Defender) -> Outcome:
-    write_verdict(verdict, "refused", where.report)
+    _write(where, verdict, "refused")
     champion = defender.model
     reasons = "\n".join(f"  {reason}" for reason in verdict.reasons)
     stays = f"{champion.version} stays champion" if champion else "there is no champion"
     text = f"{verdict.challenger} is refused; {stays}:\n{reasons}"
     return Outcome(text, failed=champion is None)
+
+
+def _write(where: Contest, verdict: Verdict, outcome: str) -> None:
+    table = score_table(verdict) if verdict.figures else ""
+    write_verdict(verdict, outcome, where.report, table)
 
 
 def _unusable(name: str, champion: Model | None, error: ModelError) -> Verdict:
@@ -120,9 +140,9 @@ def _crown(where: Contest, trained: Model, verdict: Verdict, defender: Defender)
     except registry.ConflictError as error:
         rule = "no other champion in the meantime"
         late = Check(rule, False, str(error), "the one judged against")
-        write_verdict(replace(verdict, checks=(*verdict.checks, late)), "refused", where.report)
+        _write(where, replace(verdict, checks=(*verdict.checks, late)), "refused")
         return Outcome(f"{trained.version} is refused: {error}")
-    write_verdict(verdict, f"promoted as version {version}", where.report)
+    _write(where, verdict, f"promoted as version {version}")
     return Outcome(f"{trained.version} is champion, version {version} of '{registry.MODEL}'")
 
 

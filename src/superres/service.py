@@ -11,7 +11,9 @@ from typing import Any
 
 import bentoml
 
+from superres.serving.job_folder import own_folder
 from superres.serving.limits import serving_params
+from superres.serving.logs import configure
 from superres.serving.models import Models, find_root
 from superres.serving.routes import create_app
 from superres.serving.runtime import Runtime
@@ -27,6 +29,7 @@ app = create_app()
 CONFIG: Any = {
     "workers": 1,
     "traffic": {"timeout": 3600},
+    "logging": {"access": {"enabled": False}},  # ours says more, and in JSON
     "http": {"host": "127.0.0.1", "port": serving_params(find_root(), os.environ).port},
 }
 
@@ -36,17 +39,20 @@ CONFIG: Any = {
 class SuperRes:
     """Super-resolution of pictures and videos.
 
-    Environment: SUPERRES_MODEL (champion), SUPERRES_JOBS (a temporary folder) and every limit of
-    `serving` in params.yaml as SUPERRES_<NAME>.
+    Environment: SUPERRES_MODEL (champion), SUPERRES_JOBS (a folder below the temporary one that a
+    restart finds again), SUPERRES_API_KEY (none: everybody is let in), SUPERRES_LOG (json) and
+    every limit of `serving` in params.yaml as SUPERRES_<NAME>.
     """
 
     def __init__(self) -> None:
         """Read the limits and begin to load the model; /readyz is 200 once it is warm."""
+        configure(os.environ)
         root = find_root()
         params = serving_params(root, os.environ)
         models = Models(root, os.environ.get("SUPERRES_MODEL", "champion"), params)
         jobs = os.environ.get("SUPERRES_JOBS")
-        self.runtime = Runtime(params, models, Path(jobs) if jobs else None)
+        folder = Path(jobs) if jobs else own_folder(root)
+        self.runtime = Runtime(params, models, folder, os.environ.get("SUPERRES_API_KEY"))
         app.state.runtime = self.runtime
         self.runtime.start()
 

@@ -1,6 +1,7 @@
 """`superres doctor` tells what is here and what to install."""
 
 import json
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -23,7 +24,11 @@ def test_the_facts_as_json() -> None:
     found: dict[str, Any] = json.loads(result.stdout)
     assert found["devices"]["cpu"]["cores"] >= 1
     assert 0 < found["memory"]["free_bytes"] <= found["memory"]["total_bytes"]
-    assert found["backends"] == {"torch": True, "onnx": True}
+    assert found["backends"] == {
+        "torch": True,
+        "onnx": True,
+        "openvino": find_spec("openvino") is not None,
+    }
     assert {"PNG", "JPEG", "WEBP", "TIFF", "BMP"} <= set(found["pictures"]["read and written"])
     assert "h264" in found["videos"]["codecs"]
     assert ".mp4" in found["videos"]["containers"]

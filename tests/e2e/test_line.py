@@ -27,8 +27,17 @@ pytestmark = pytest.mark.e2e
 
 
 def test_the_line_ends_with_a_champion_better_than_bicubic(project: Project) -> None:
+    """The shipped model comes first, and what was trained in a minute does not replace it."""
     verdict = json.loads((project.folder / "reports/promotion.json").read_text())
-    assert verdict["passed"], verdict
+    broken = [check["rule"] for check in verdict["checks"] if not check["passed"]]
+    assert broken == ["mean PSNR-Y above the champion"], verdict
+    champion = json.loads((project.folder / "models/champion/model.json").read_text())
+    assert verdict["champion"] == champion["provenance"]["version"]
+    assert verdict["champion"].startswith("quality-x4-")
+    first = json.loads(
+        (project.folder / f"reports/verdicts/{verdict['champion']}.json").read_text()
+    )
+    assert first["passed"], first
     scores = json.loads((project.folder / "reports/evaluation.json").read_text())
     for name in ("photographs", "world-clip"):
         assert scores["compact-mse"][name]["psnr_y"] > scores["bicubic"][name]["psnr_y"] + 0.1

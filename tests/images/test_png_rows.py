@@ -28,20 +28,31 @@ def photograph(height: int = 90, width: int = 61) -> Any:
     return np.clip(smooth + grain, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "I;16"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "I;16", "RGBA", "LA"])
 @pytest.mark.parametrize("level", [0, 1, 9])
 def test_every_filter_of_another_program_is_undone(tmp_path: Path, mode: str, level: int) -> None:
     path = tmp_path / "photo.png"
     planes = photograph()
     grey = planes[..., 0]
-    shown = {"RGB": planes, "L": grey, "I;16": grey.astype(np.uint16) * 200}[mode]
+    shown = {
+        "RGB": planes,
+        "L": grey,
+        "I;16": grey.astype(np.uint16) * 200,
+        "RGBA": np.dstack([planes, planes[::-1, :, 1]]),
+        "LA": np.dstack([grey, planes[::-1, :, 1]]),
+    }[mode]
     Image.fromarray(shown).save(path, compress_level=level)
     found = open_strips(path)
     assert found is not None
     strips = list(found.strips())
     assert len(strips) > 2
     whole = images.read(path)
-    np.testing.assert_array_equal(np.concatenate(strips), whole.pixels)
+    made = np.concatenate(strips)
+    np.testing.assert_array_equal(made[..., :3], whole.pixels)
+    if whole.alpha is None:
+        assert made.shape[2] == 3
+    else:
+        np.testing.assert_array_equal(made[..., 3], whole.alpha)
     assert (found.like.grey, found.like.bit_depth) == (whole.grey, whole.bit_depth)
 
 
@@ -58,6 +69,20 @@ def test_sixteen_bit_colour_with_profile_and_exif(tmp_path: Path) -> None:
     assert (found.like.icc, found.like.exif) == (b"profile", whole.exif)
 
 
+@pytest.mark.parametrize("grey", [False, True])
+def test_sixteen_bits_and_alpha(tmp_path: Path, grey: bool) -> None:
+    path = tmp_path / "deep.png"
+    pixels = photograph().astype(np.uint16) * 256 + 3
+    if grey:
+        pixels = np.repeat(pixels[..., :1], 3, axis=2)
+    alpha = pixels[::-1, :, 2].copy()
+    images.write(path, Picture(pixels, alpha=alpha, grey=grey))
+    found = open_strips(path)
+    assert found is not None
+    planes = np.concatenate([pixels, alpha[..., None]], axis=2)
+    np.testing.assert_array_equal(np.concatenate(list(found.strips())), planes)
+
+
 def saved(path: Path, image: Image.Image, **options: Any) -> Path:
     image.save(path, **options)
     return path
@@ -70,7 +95,6 @@ def test_what_strips_cannot_hold_is_left_to_the_ordinary_decoder(tmp_path: Path)
     key = PngImagePlugin.PngInfo()
     key.add(b"tRNS", struct.pack(">HHH", 1, 2, 3))
     for name, image, options in (
-        ("alpha", picture.convert("RGBA"), {}),
         ("palette", picture.quantize(16), {}),
         ("turned", picture, {"exif": turned}),
         ("bits", picture.convert("1"), {}),

@@ -31,7 +31,15 @@ def exported(tmp_path: Path) -> Model:
     return load_model(folder)
 
 
-def test_auto_is_torch_and_the_export_serves_where_it_is_asked_for(exported: Model) -> None:
+def test_auto_is_the_fastest_that_can_open_the_model(
+    exported: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "has_openvino", lambda: True)
+    assert backends._chosen(exported, "cpu", "auto") == "openvino"
+    assert backends._chosen(exported, "cpu", "bfloat16") == "openvino"
+    assert backends._chosen(exported, "cpu", "float16") == "torch"
+    assert backends._chosen(load_model("bicubic"), "cpu", "auto") == "torch"
+    monkeypatch.setattr(backends, "has_openvino", lambda: False)
     assert open_backend(exported, "auto", "cpu").name == "torch"
     assert open_backend(exported, "onnx", "cpu").name == "onnx"
     assert open_backend(load_model("bicubic"), "auto", "cpu").name == "torch"
@@ -54,12 +62,29 @@ def test_a_damaged_export_is_a_model_error(exported: Model, content: bytes) -> N
         open_backend(exported, "onnx", "cpu")
 
 
+def test_auto_goes_on_with_torch_where_the_export_is_damaged(
+    exported: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ModelError("model.onnx: OpenVINO cannot load it.")
+
+    monkeypatch.setattr(backends, "has_openvino", lambda: True)
+    monkeypatch.setattr(backends, "OpenVinoBackend", refuse)
+    assert open_backend(exported, "auto", "cpu").name == "torch"
+    assert "cannot load it. Going on with torch" in caplog.text
+    with pytest.raises(ModelError, match="cannot load it"):
+        open_backend(exported, "openvino", "cpu")
+
+
 def test_unknown_names_say_what_is_accepted(exported: Model) -> None:
     wrong: Any = "tensorrt"
-    with pytest.raises(ConfigError, match="auto, torch, onnx"):
+    half: Any = "float16"
+    with pytest.raises(ConfigError, match="auto, torch, onnx, openvino"):
         open_backend(exported, wrong, "cpu")
     with pytest.raises(ConfigError, match="auto, cpu, cuda"):
         open_backend(exported, "torch", "toaster")
+    with pytest.raises(ConfigError, match="accepted: auto, float32"):
+        open_backend(exported, "onnx", "cpu", half)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

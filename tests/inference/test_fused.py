@@ -62,7 +62,7 @@ def test_tiles_do_not_show(height: int, width: int, tile: int) -> None:
     picture = noise(height, width)
     whole = upscaler(DEPLOYED, tile=0).pixels(picture)
     tiled = upscaler(DEPLOYED, tile=tile).pixels(picture)
-    assert (whole != tiled).mean() < 1e-4
+    assert (whole != tiled).sum() <= max(3, 1e-4 * whole.size)
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 

@@ -40,7 +40,7 @@ def test_both_forms_state_the_same(folder: Path) -> None:
     assert (light.version, light.provenance) == (whole.version, whole.provenance)
     picture = np.random.default_rng(0).integers(0, 256, (33, 20, 3), np.uint8)
     exported = Upscaler(light, tile=16)
-    assert exported.backend.name == "onnx"
+    assert exported.backend.name in ("onnx", "openvino")  # the second where it is installed
     np.testing.assert_array_equal(
         exported.pixels(picture), Upscaler(whole, backend="torch").pixels(picture)
     )

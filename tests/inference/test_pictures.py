@@ -184,6 +184,42 @@ def test_strips_make_the_same_file_as_the_whole(
     assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("grey", [False, True])
+def test_alpha_in_strips_is_alpha_at_once(
+    scaler: Upscaler,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+    depth: int,
+    grey: bool,
+) -> None:
+    pixels: Any = photograph(90, 50).astype(np.uint16) * 257 if depth == 16 else photograph(90, 50)
+    if grey:
+        pixels = np.repeat(pixels[..., :1], 3, axis=2)
+    alpha = pixels[::-1, :, 1].copy()
+    alpha[30:75, 5:40] = 0  # more rows than a strip has, and deeper than colours are spread
+    source = Picture(pixels, alpha=alpha, grey=grey, icc=None if grey else SRGB)
+    images.write(tmp_path / "in.png", source)
+    images.write(tmp_path / f"whole{suffix}", scaler.image(source))
+    monkeypatch.setattr(pictures, "STREAMED_PIXELS", 0)
+    monkeypatch.setattr("superres.inference.alpha.ROWS", 16)
+    monkeypatch.setattr("superres.images.png_rows.STRIP_BYTES", 3000)
+    monkeypatch.setattr("superres.inference.tiled.STRIP_BYTES", 3000)
+    size = upscale_picture(scaler, tmp_path / "in.png", tmp_path / f"strips{suffix}")
+    whole, strips = (images.read(tmp_path / f"{name}{suffix}") for name in ("whole", "strips"))
+    assert size == (strips.width, strips.height)
+    assert (whole.grey, whole.bit_depth, whole.icc) == (strips.grey, strips.bit_depth, strips.icc)
+    assert whole.alpha is not None
+    assert strips.alpha is not None
+    np.testing.assert_array_equal(strips.alpha, whole.alpha)
+    # The sums that spread hidden colours begin at another row, so their last bit may differ.
+    difference = np.abs(strips.pixels.astype(int) - whole.pixels)
+    assert (difference > 0).mean() < 1e-3
+    assert difference.max() <= 1
+
+
 def test_a_failure_in_the_middle_leaves_no_file(
     scaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
-from superres import images, video
+from superres import images, pretrained, video
 from superres.config import ServingParams
 from superres.images import Picture
 from superres.serving.job import Job
@@ -22,6 +22,13 @@ from superres.serving.runtime import Runtime
 from superres.video import Frame
 
 Serve = Callable[..., TestClient]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve what a test makes, not what this checkout comes with."""
+    monkeypatch.setattr(pretrained, "folders", dict)
+    monkeypatch.setattr(pretrained, "default", lambda: None)
 
 
 @pytest.fixture

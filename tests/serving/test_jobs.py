@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from superres import video
 from superres.errors import ConfigError, InputError
 from superres.serving.errors import UnavailableError
-from superres.serving.job import Job
+from superres.serving.job import MOST_INTERRUPTIONS, Job
+from superres.serving.job_folder import own_folder
 from superres.serving.jobs import KEPT, WAITING, Jobs
 
 Serve = Any
@@ -187,7 +189,17 @@ def test_only_the_latest_results_are_kept(tmp_path: Path, work: Work) -> None:
     jobs.close()
 
 
-def test_results_outlive_the_service_and_unfinished_work_has_failed(
+def killed(table: Path, task_id: str, interruptions: int = 0) -> Job:
+    """Write what a service leaves that was killed in the middle of a video."""
+    job = Job(task_id, table, "nearest")
+    job.folder.mkdir()
+    job.upload.write_bytes(b"upload")
+    job.interruptions = interruptions
+    job.begin()
+    return job
+
+
+def test_results_outlive_the_service_and_unfinished_work_goes_on(
     tmp_path: Path, work: Work
 ) -> None:
     work.release.set()
@@ -195,20 +207,71 @@ def test_results_outlive_the_service_and_unfinished_work_has_failed(
     done = submit(jobs)
     wait_for(lambda: done.is_over)
     jobs.close()
-    unfinished = Job("f" * 32, tmp_path, "nearest")
-    unfinished.folder.mkdir()
-    unfinished.save()
-    (tmp_path / "torn").mkdir()
-    (tmp_path / "torn" / "job.json").write_text("{")
+    waiting = Job("a" * 32, tmp_path, "nearest")
+    waiting.folder.mkdir()
+    waiting.save()
+    killed(tmp_path, "f" * 32)
 
     again = Jobs(tmp_path, work, 60)
     assert again.get(done.task_id).status == "completed"
     assert again.get(done.task_id).result.read_bytes() == b"video"
     interrupted = again.get("f" * 32)
-    assert interrupted.status == "failed"
-    assert interrupted.error is not None
-    assert interrupted.error["code"] == "interrupted"
+    assert (interrupted.status, interrupted.interruptions) == ("interrupted", 1)
+    assert again.get("a" * 32).status == "pending"
+    again.start()
+    wait_for(lambda: again.get("a" * 32).is_over)
+    assert interrupted.status == "completed"
+    assert work.begun[-2:] == ["f" * 32, "a" * 32]  # what had begun goes first
+    assert sorted(path.name for path in interrupted.folder.iterdir()) == ["job.json", "video.mp4"]
     again.close()
+
+
+def test_a_video_that_ends_the_service_again_and_again_is_given_up(
+    tmp_path: Path, work: Work
+) -> None:
+    killed(tmp_path, "f" * 32, interruptions=MOST_INTERRUPTIONS - 1)
+    jobs = Jobs(tmp_path, work, 60)
+    job = jobs.get("f" * 32)
+    assert (job.status, (job.error or {})["code"]) == ("failed", "interrupted")
+    assert [path.name for path in job.folder.iterdir()] == ["job.json"]
+    jobs.close()
+
+
+def test_what_is_no_job_is_removed(tmp_path: Path, work: Work) -> None:
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "job.json").write_text("{")
+    (tmp_path / "broken-off").mkdir()
+    (tmp_path / "broken-off" / "upload").write_bytes(b"x")
+    jobs = Jobs(tmp_path, work, 60)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    jobs.close()
+
+
+def test_videos_have_a_quota_on_disk(tmp_path: Path, work: Work) -> None:
+    work.release.set()
+    jobs = Jobs(tmp_path, work, 60, most_bytes=4000)
+    first = submit(jobs)
+    wait_for(lambda: first.is_over)
+    with pytest.raises(UnavailableError, match="at most 4000") as refused:
+        jobs.submit(io.BytesIO(b"x" * 4000), "nearest", lambda path: 10)
+    assert refused.value.code == "quota"
+    assert 0 < refused.value.retry_after <= 60  # when the first result goes
+    assert len(list(tmp_path.glob("*/job.json"))) == 1
+    jobs.close()
+
+
+def test_a_service_finds_its_own_folder_again(tmp_path: Path, work: Work) -> None:
+    first = own_folder(tmp_path)
+    jobs = Jobs(first, work, 60)
+    second = own_folder(tmp_path)  # another service of the same project, at the same time
+    jobs.close()
+    try:
+        assert first != second
+        assert own_folder(tmp_path) == first
+        assert own_folder(tmp_path / "other") not in (first, second)
+    finally:
+        for folder in (first, second, own_folder(tmp_path / "other")):
+            shutil.rmtree(folder)
 
 
 def test_one_folder_belongs_to_one_service(tmp_path: Path, work: Work) -> None:
@@ -236,5 +299,4 @@ def test_the_end_of_the_service_stops_the_work(serve: Serve, clip: bytes, work: 
     (job,) = jobs._jobs.values()
     wait_for(lambda: work.begun)
     client.__exit__()
-    assert job.error is not None
-    assert job.error["code"] == "interrupted"
+    assert (job.status, job.interruptions) == ("interrupted", 1)

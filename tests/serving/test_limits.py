@@ -86,6 +86,22 @@ def test_an_upload_that_stalls_is_given_up(serve: Serve, monkeypatch: pytest.Mon
     assert b"stalled" in sent[1]["body"]
 
 
+def test_an_upload_that_drips_is_given_up_too(serve: Serve) -> None:
+    drops = [{"type": "http.request", "body": letter, "more_body": True} for letter in (b"-", b"-")]
+    sent = anyio.run(_answer, UPLOAD, drops, serve(upload_seconds=1).app)
+    assert sent[0]["status"] == 408
+    assert b"took more than 1 seconds" in sent[1]["body"]
+
+
+def test_only_so_many_uploads_at_a_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_UPLOADS", 0)
+    client = serve()
+    refused = client.post("/upscale", files={"image": b"x"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
+    assert int(refused.headers["retry-after"]) > 0
+    assert client.get("/models").status_code == 200
+
+
 def test_a_client_that_leaves_is_no_defect(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     sent = anyio.run(_answer, UPLOAD, [{"type": "http.disconnect"}], serve().app)
     assert sent[0]["status"] == 400

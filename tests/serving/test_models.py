@@ -28,7 +28,7 @@ def test_every_model_folder_and_baseline_is_served(root: Path) -> None:
     models = Models(root, "champion", ServingParams())
     names = [facts["name"] for facts in models.describe()]
     assert names[0] == "champion"
-    assert set(names) >= {"first", "second", "pretrained/a", "bicubic", "nearest"}
+    assert set(names) >= {"first", "second", "a", "bicubic", "nearest"}
     assert [facts["name"] for facts in models.describe() if facts["default"]] == ["champion"]
     assert models.get("second").info.scale == 3
     assert models.get().version == "v2"
@@ -42,7 +42,7 @@ def test_a_model_is_opened_once(root: Path) -> None:
 def test_the_default_stays_open_when_others_close(root: Path) -> None:
     models = Models(root, "champion", ServingParams())
     default = models.get()
-    for name in ("first", "second", "pretrained/a", "bicubic", "nearest"):
+    for name in ("first", "second", "a", "bicubic", "nearest"):
         models.get(name)
     assert len(models._open) == KEPT_MODELS
     assert models.get() is default
@@ -76,3 +76,59 @@ def test_limits_reach_the_upscaler(root: Path) -> None:
     models = Models(root, "champion", ServingParams(tile=48, backend="torch"))
     assert models.get()._network.tile == 48
     assert models.get().backend.name == "torch"
+
+
+def test_a_replaced_champion_answers_next_and_the_old_one_can_still_be_asked_for(
+    root: Path,
+) -> None:
+    models = Models(root, "champion", ServingParams())
+    old = models.get()
+    assert models.refresh() == []
+    save_model(root / "models" / "champion", build("bicubic", scale=3), {"version": "new"})
+    assert models.get() is old
+    assert models.refresh() == ["champion"]
+    assert models.get().version == "new"
+    assert models.get("champion@new") is models.get()
+    assert models.get("champion@v2") is old
+    assert models.versions("champion") == [
+        {"version": "new", "current": True},
+        {"version": "v2", "current": False},
+    ]
+    assert models.get("nearest").info.scale == 3  # baselines go with the default
+
+
+def test_a_version_is_found_among_the_other_folders(root: Path) -> None:
+    models = Models(root, "champion", ServingParams())
+    assert models.get("champion@v3") is models.get("second")
+    with pytest.raises(InputError, match=r"no version 'v9'.*known: v2") as refused:
+        models.get("champion@v9")
+    assert (refused.value.status, refused.value.code) == (404, "unknown_version")
+
+
+def test_a_champion_that_cannot_be_opened_changes_nothing(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = Models(root, "champion", ServingParams())
+    old = models.get()
+    folder = save_model(root / "models" / "champion", build("fsrcnn", scale=2), {"version": "bad"})
+    (folder / "model.safetensors").write_bytes(b"torn")
+    assert models.refresh() == []
+    assert models.refresh() == []
+    assert models.get() is old
+    assert [record.levelname for record in caplog.records] == ["ERROR"]  # told once
+
+
+def test_a_folder_between_two_moves_is_left_alone(root: Path) -> None:
+    models = Models(root, "champion", ServingParams())
+    old = models.get()
+    (root / "models" / "champion").rename(root / "models" / ".champion.previous")
+    assert models.refresh() == []
+    assert models.get() is old
+
+
+def test_pretrained_models_go_by_their_name(root: Path) -> None:
+    save_model(root / "models" / "pretrained" / "first", build("bicubic", scale=4), {})
+    models = Models(root, "champion", ServingParams())
+    assert models.get("a").info.scale == 4
+    assert models.get("first").info.scale == 2  # one trained here comes first
+    assert models.get("pretrained/first").info.scale == 4

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from superres import images
 from superres.checkpoint import save_model
+from superres.images import Picture
 from superres.inference.upscaler import Upscaler
 from superres.models import build
 from superres.serving.errors import CURES
@@ -59,6 +60,51 @@ def test_the_model_can_be_chosen(serve: Serve, png: bytes, tmp_path: Path) -> No
         assert response.headers["x-superres-version"] == "5"
         assert images.decode(response.content).width == 2 * 56
     assert [m["name"] for m in client.get("/models").json()["models"]][:2] == ["nearest", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"scale": "3"}, (168, 120)),
+        ({"scale": "0.5"}, (28, 20)),
+        ({"size": "100x90"}, (100, 90)),
+        ({"size": "x80"}, (112, 80)),
+    ],
+)
+@pytest.mark.parametrize("place", ["params", "data"])
+def test_the_size_can_be_chosen(
+    serve: Serve, png: bytes, options: dict[str, str], size: tuple[int, int], place: str
+) -> None:
+    response = serve().post("/upscale", files={"image": png}, **{place: options})
+    assert response.status_code == 200
+    picture = images.decode(response.content)
+    assert (picture.width, picture.height) == size
+    assert float(response.headers["x-superres-seconds"]) > 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": "0"},
+        {"scale": "nan"},
+        {"scale": "-1"},
+        {"scale": "1e9"},
+        {"scale": "many"},
+        {"size": "0x9"},
+        {"size": "9"},
+        {"size": "x"},
+        {"size": "9x9", "scale": "2"},
+    ],
+)
+def test_sizes_that_make_no_sense(serve: Serve, png: bytes, options: dict[str, str]) -> None:
+    error_of(serve().post("/upscale", files={"image": png}, params=options), 400, "bad_size")
+
+
+def test_a_size_has_limits_too(serve: Serve, png: bytes) -> None:
+    client = serve(max_output_pixels=100_000)
+    for options in ({"scale": "64"}, {"size": "9999x9999"}, {"size": "1x80000"}, {"size": "9999x"}):
+        response = client.post("/upscale", files={"image": png}, params=options)
+        error_of(response, 413, "too_many_output_pixels")
 
 
 @pytest.mark.parametrize("name", ["none", "../models/runs/mine", "/etc", "runs/mine"])
@@ -148,7 +194,7 @@ class Slow:
 def test_more_requests_than_may_wait_are_refused(
     serve: Serve, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client: TestClient = serve(threads=1)
+    client: TestClient = serve(threads=1, max_waiting=4)
     slow = Slow(monkeypatch)
     answers: list[Any] = []
 
@@ -198,13 +244,29 @@ def test_the_description_has_every_address(serve: Serve) -> None:
         (method.upper(), path) for path, item in document["paths"].items() for method in item
     }
     served = {
-        (method, route.path)
+        (method, route.path.replace(":path}", "}"))
         for route in client.app.routes
         for method in route.methods - {"HEAD"}
-        if route.path not in ("/", "/docs.json", "/{path:path}")
+        if route.path not in ("/", "/docs.json", "/{path:path}", "/ui", "/ui/", "/ui/{name}")
     }
     probes = {("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics")}
     assert described == served | probes
+
+
+def test_limits_and_versions_are_told(serve: Serve) -> None:
+    client = serve(max_pixels=123)
+    limits = client.get("/limits").json()
+    assert limits["max_pixels"] == 123
+    assert "png" in limits["formats"]
+    answer = client.get("/models/nearest/versions").json()
+    assert answer == {"name": "nearest", "versions": [{"version": "nearest", "current": True}]}
+    error_of(client.get("/models/none/versions"), 404, "unknown_model")
+
+
+def test_a_result_that_its_format_cannot_hold(serve: Serve) -> None:
+    tall = images.encode(Picture(np.zeros((20_000, 1, 3), np.uint8)))
+    response = serve().post("/upscale", files={"image": tall}, params={"format": "jpg"})
+    error_of(response, 422, "too_wide")
 
 
 def test_the_page_asks_no_other_host(serve: Serve) -> None:

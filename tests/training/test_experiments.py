@@ -12,6 +12,7 @@ from trainings import parameters
 from superres.config import Experiment, Phase, load_experiment, resolve_budget
 from superres.config.schema import parse
 from superres.losses import FeatureNetwork
+from superres.losses.lpips import TAPS
 from superres.models import build
 from superres.training.features import start_widely
 from superres.training.run import Place, train
@@ -35,13 +36,23 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 @pytest.fixture(scope="module")
 def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a narrow VGG19 and VGG16 of random weights: enough for a distance."""
+    """Return a folder with narrow networks of random weights: enough for a distance."""
     folder = tmp_path_factory.mktemp("features")
     torch.manual_seed(2)
     for net in ("vgg19", "vgg16"):
         network = FeatureNetwork(16, "a test", net=net)
         start_widely(network)
         save_file(network.state_dict(), str(folder / f"{net}.safetensors"))
+    squeeze = FeatureNetwork(16, "a test", net="squeeze")
+    start_widely(squeeze)
+    save_file(squeeze.state_dict(), str(folder / "squeezenet1_1.safetensors"))
+    (folder / "lpips_linear").mkdir()
+    widths = [one.shape[1] for one in squeeze.several(torch.rand(1, 3, 64, 64), TAPS["squeeze"])]
+    heads = {
+        f"lin{at}.model.1.weight": torch.full((1, wide, 1, 1), 1 / wide)
+        for at, wide in enumerate(widths)
+    }
+    torch.save(heads, folder / "lpips_linear" / "squeeze.pth")
     return folder
 
 

@@ -182,7 +182,7 @@ def test_a_disk_that_is_full_for_the_journal_and_the_model(
             trained(place, WHOLE["supervised"])
     assert all(entry["kind"] for entry in entries(place))  # no torn line
     with monkeypatch.context() as patch:
-        patch.setattr("superres.checkpoint.save_file", full_at(1, lambda *_: None))
+        patch.setattr("superres.checkpoint.save", full_at(1, lambda *_: None))
         with pytest.raises(StorageError, match=r"models/small: the model cannot be written"):
             trained(place, WHOLE["supervised"])
     result = trained(place, WHOLE["supervised"])

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from trainings import COMPACT, CRITIC, adversarial, parameters, supervised
 
 from superres.checkpoint import load_model, save_model
-from superres.errors import ModelError
+from superres.errors import ConfigError, ModelError
 from superres.models import build
 from superres.training.networks import Networks
 from superres.training.run import Place, Result, train
@@ -55,6 +55,38 @@ def test_a_model_of_other_options_is_refused_with_the_first_differences(
     experiment = supervised(init=str(base), model=COMPACT | changes)
     with pytest.raises(ModelError, match=rf"init: .*base \(base-1\) does not fit.*{message}"):
         start_from(Networks(experiment, "cpu", 1), experiment, Path("runs"))
+
+
+def test_the_trunk_of_another_scale_is_taken_where_it_fits(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wider = COMPACT | {"scale": 4}
+    experiment = supervised(init=str(base), init_layers="shared", model=wider, ema=0.9)
+    networks, untouched = (Networks(experiment, "cpu", 1) for _ in range(2))
+    told = start_from(networks, experiment, Path("runs"))
+    theirs = load_model(base).generator.state_dict()
+    ours, fresh = networks.generator.state_dict(), untouched.generator.state_dict()
+    other = [name for name in ours if ours[name].shape != theirs[name].shape]
+    assert other == ["body.4.weight", "body.4.bias"]
+    for name, value in ours.items():
+        assert torch.equal(value, fresh[name] if name in other else theirs[name]), name
+    assert same(dict(networks.ema.state_dict()), dict(ours))
+    whole = sum(value.numel() for value in ours.values())
+    taken = whole - sum(ours[name].numel() for name in other)
+    assert told == f"base-1 ({taken:,} of {whole:,} values)"
+    assert "anew: body.4.weight, body.4.bias" in caplog.text
+
+
+def test_a_network_that_shares_no_layer_is_refused(base: Path) -> None:
+    model = {"name": "srcnn", "scale": 2}
+    experiment = supervised(init=str(base), init_layers="shared", model=model)
+    with pytest.raises(ModelError, match="no layer of a name and shape"):
+        start_from(Networks(experiment, "cpu", 1), experiment, Path("runs"))
+
+
+def test_shared_layers_need_a_model_to_share_with() -> None:
+    with pytest.raises(ConfigError, match="'init_layers: shared' needs an 'init'"):
+        supervised(init_layers="shared")
 
 
 def test_an_unknown_model_is_refused() -> None:

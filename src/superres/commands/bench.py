@@ -18,7 +18,7 @@ def bench(
     model: Annotated[str, typer.Option(help="name or model folder")] = "champion",
     scale: Annotated[int, typer.Option(min=1, help="of a baseline")] = 4,
     size: Annotated[str, typer.Option(help="LR picture, WIDTHxHEIGHT")] = "480x270",
-    backend: Annotated[Literal["auto", "torch", "onnx"], typer.Option()] = "auto",
+    backend: Annotated[Literal["auto", "torch", "onnx", "openvino"], typer.Option()] = "auto",
     repeats: Annotated[int, typer.Option(min=1, help="timed rounds")] = 5,
     reference: Annotated[
         bool, typer.Option(help="time SRResNet and bicubic in the same rounds")

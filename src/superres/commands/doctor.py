@@ -13,9 +13,11 @@ import typer
 from superres import __version__
 
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "av", "onnx",
-            "onnxruntime", "spandrel", "mlflow", "prefect", "dvc", "bentoml", "gradio")  # fmt: skip
+            "onnxruntime", "openvino", "spandrel", "mlflow", "prefect", "dvc", "bentoml",
+            "gradio")  # fmt: skip
 EXTRAS = {
     "onnxruntime": "superres[serve]",
+    "openvino": "superres[openvino]",
     "spandrel": "superres[community]",
     "mlflow": "superres[pipeline]",
     "prefect": "superres[pipeline]",
@@ -87,7 +89,7 @@ def _memory() -> dict[str, int]:
 
 
 def _backends() -> dict[str, bool]:
-    wanted = {"torch": "torch", "onnx": "onnxruntime"}
+    wanted = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
     return {name: find_spec(module) is not None for name, module in wanted.items()}
 
 

@@ -18,7 +18,7 @@ def models(
     folder: Annotated[Path, typer.Option(help="where model folders lie")] = Path("models"),
     json_: Annotated[bool, typer.Option("--json", help="print JSON on stdout")] = False,
 ) -> None:
-    """List baselines, networks that experiments can name, and trained models.
+    """List baselines, networks that experiments can name, and trained and shipped models.
 
     Parameters are those of the deployed form; FLOPs are multiply-adds for a 1280x720 result.
     """
@@ -36,9 +36,9 @@ def _networks(scale: int) -> Iterator[dict[str, Any]]:
     import torch
 
     from superres.errors import SuperresError
-    from superres.models import BASELINES, MODELS, build
+    from superres.models import BASELINES, MODELS, VIDEO_MODELS, build
 
-    for name in MODELS:
+    for name in (*MODELS, *VIDEO_MODELS):
         try:
             with torch.device("meta"):  # sizes without the numbers: nothing is allocated
                 generator = build(name, scale=scale)
@@ -50,18 +50,26 @@ def _networks(scale: int) -> Iterator[dict[str, Any]]:
 
 
 def _folders(folder: Path) -> Iterator[dict[str, Any]]:
+    from superres import pretrained
     from superres.checkpoint import load_model
     from superres.errors import SuperresError
 
-    for path in sorted(folder.glob("**/model.json")):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue  # a folder that is being written
+    files = sorted(folder.glob("**/model.json"))
+    # A part with a dot is a folder that is being written.
+    own = [file.parent for file in files if not _hidden(file.relative_to(folder))]
+    here = {place.resolve() for place in own}
+    shipped = [one for one in pretrained.folders().values() if one.resolve() not in here]
+    for place in [*own, *shipped]:
         try:
-            model = load_model(path.parent)
+            model = load_model(place)
         except SuperresError as error:
             typer.echo(f"skipped: {error}", err=True)
             continue
-        yield _facts(model.version, model.generator, path.parent.as_posix())
+        yield _facts(model.version, model.generator, place.as_posix())
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _facts(name: str, generator: "Generator", source: str) -> dict[str, Any]:

@@ -25,6 +25,11 @@ _PIPE = "-"
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="File for one input, else a folder; or -.")]
 Tile = Annotated[str, typer.Option(help="LR pixels, 0 for the whole, or auto.")]
+Backend = Annotated[Literal["auto", "torch", "onnx", "openvino"], typer.Option()]
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16", "float16"],
+    typer.Option(help="Half precision is torch's; bfloat16 also openvino's."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One object per file.")]
 Ensemble = Annotated[bool, typer.Option(help="Mean over 8 turns and mirrors, 8 times the work.")]
 Name = Annotated[str, typer.Option(help='As "{stem}_x{scale}{suffix}"; also {model}.')]
@@ -42,11 +47,9 @@ def upscale(
     scale: Annotated[float | None, typer.Option(help="Any factor, as 3 or 1.5.")] = None,
     size: Annotated[str | None, typer.Option(help="1920x1080, 1920x or x1080.")] = None,
     tile: Tile = "auto",
-    backend: Annotated[Literal["auto", "torch", "onnx"], typer.Option()] = "auto",
+    backend: Backend = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Of torch.")
-    ] = "auto",
+    precision: Precision = "auto",
     ensemble: Ensemble = False,
     format_: Annotated[str | None, typer.Option("--format", help="png, jpg, webp ...")] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG, WebP, AVIF.")] = 95,

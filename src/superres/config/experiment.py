@@ -44,12 +44,17 @@ class Experiment(Frozen):
     target: Literal["images", "sources", "folders", "clips"] | None = None
     model: Spec
     discriminator: Spec | None = None
-    # Weights to start from. Generators: a model folder, a trained experiment's name, champion.
-    # Features: torchvision, or a file or folder as in perceptual.weights.
+    # Weights to start from. Generators: a model folder, the name of a trained experiment or of a
+    # shipped model (fast-x4), champion. Features: torchvision, or a file or folder as in
+    # perceptual.weights.
     init: str | None = None
+    # shared: only what both networks have in one shape, as the trunk of another scale.
+    init_layers: Literal["all", "shared"] = "all"
     init_discriminator: str | None = None  # runs/<experiment>, or a .safetensors file
     batch_size: Positive = 16
     hr_patch: Positive = 96  # HR pixels
+    # Networks of video learn from clips of so many frames, others from pictures (None).
+    frames: Annotated[int, Field(ge=2)] | None = None
     optimizer: OptimizerSpec = OptimizerSpec()
     discriminator_optimizer: OptimizerSpec | None = None  # None: as the generator's
     schedule: ScheduleSpec = ScheduleSpec()
@@ -81,6 +86,8 @@ class Experiment(Frozen):
             raise ValueError("'target' is for 'kind: features' only")
         if self.discriminator is None and any(phase.adversarial for phase in self.phases):
             raise ValueError("an adversarial phase needs a 'discriminator'")
+        if self.init is None and self.init_layers != "all":
+            raise ValueError(f"'init_layers: {self.init_layers}' needs an 'init'")
         if self.discriminator is None and self.init_discriminator is not None:
             raise ValueError("'init_discriminator' needs a 'discriminator'")
         return self
@@ -148,7 +155,7 @@ def resolve_budget(experiment: Experiment, budget: Budget) -> Experiment:
     if demo.hr_patch is not None:
         changed["hr_patch"] = demo.hr_patch
     if demo.from_scratch:
-        changed |= {"init": None, "init_discriminator": None}
+        changed |= {"init": None, "init_layers": "all", "init_discriminator": None}
     scaled = _scaled(experiment, demo.steps / experiment.steps)
     content = scaled.model_dump(exclude_unset=True) | changed
     if demo.learning_rate is not None:

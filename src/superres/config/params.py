@@ -136,6 +136,9 @@ class EvaluationParams(Frozen):
 class GateParams(Frozen):
     """What a challenger must show before it is served."""
 
+    # Where nothing is champion yet, this shipped model is judged first: auto (the best of
+    # models/pretrained for the scale), none, or its name.
+    first_champion: str = "auto"
     # auto: LPIPS for networks trained with a discriminator, where its weights are; else PSNR-Y.
     metric: Literal["auto", "psnr_y", "lpips"] = "auto"
     min_gain_over_bicubic: float = 0.1  # dB PSNR-Y, on every test set
@@ -161,12 +164,18 @@ class ServingParams(Frozen):
     max_video_bytes: Positive = 256 << 20
     max_frames: Positive = 3_000
     max_seconds: Annotated[float, Field(gt=0)] = 120.0
+    max_files: Positive = 200  # pictures in one archive
     threads: Positive = 4
+    max_waiting: NonNegative = 32  # requests that may wait for a thread; one more is refused
     timeout_seconds: Positive = 120
+    upload_seconds: Positive = 300  # an upload that takes longer is given up
     tile: NonNegative | Literal["auto"] = "auto"
     backend: Literal["auto", "torch", "onnx"] = "auto"
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
     result_ttl_seconds: Positive = 3_600
+    jobs_bytes: Positive = 4 << 30  # uploads and results of videos on disk
+    # Priority of videos below pictures: 10 is a tenth of a contended core, 0 none below (Linux).
+    video_niceness: Annotated[int, Field(ge=0, le=19)] = 10
 
 
 class Params(Frozen):

@@ -44,19 +44,25 @@ class DeviceDegradation:
         self.degradation = degradation
         self.scale = scale
 
-    def __call__(self, hr: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    def __call__(
+        self, hr: torch.Tensor, random: torch.Generator, *, frames: int = 1
+    ) -> torch.Tensor:
         """Make `lr (N, 3, H // scale, W // scale)` of `hr (N, 3, H, W)`, both in [0, 1].
 
         `random` is a generator on the CPU; the result is float32 multiples of 1/255 on the
-        device of `hr`, whose sides are multiples of the scale.
+        device of `hr`, whose sides are multiples of the scale. Every `frames` crops are one clip:
+        all its frames have the same parameters, and noise of their own.
         """
-        seeds = torch.randint(2**53, (len(hr),), generator=random).tolist()
+        seeds = torch.randint(2**53, (len(hr) // frames,), generator=random).tolist()
         levels = torch.round(hr.double() * 255)
-        done = [self._one(crop, seed) for crop, seed in zip(levels, seeds, strict=True)]
+        done = [
+            self._one(crop, seeds[place // frames], place % frames)
+            for place, crop in enumerate(levels)
+        ]
         return torch.stack(done).float().div_(255)
 
-    def _one(self, pixels: torch.Tensor, seed: int) -> torch.Tensor:
-        noise = torch.Generator().manual_seed(seed)
+    def _one(self, pixels: torch.Tensor, seed: int, moment: int = 0) -> torch.Tensor:
+        noise = torch.Generator().manual_seed(seed + moment)
         is_bytes = True
         for operation in self.degradation.draw(tuple(pixels.shape[1:]), self.scale, seed):
             if isinstance(operation, Gaussian | Poisson):

@@ -44,13 +44,15 @@ class FreshLr:
         hr: Crops,
         store: Resident | Mapped,
         random: torch.Generator,
+        frames: int = 1,
     ) -> torch.Tensor:
         """Return `lr (N, 3, p, p)` with the fresh crops in place of the stored ones.
 
         `images (N,)` are the rows on the host, `hr` where their crops lie in `store`; `random` is
         the sampler's own, so what is drawn here is part of its state. A crop is degraded upright
         and turned afterwards, as a stored one is. A picture without room for the margin is
-        degraded as far as it goes: to the crop's own border.
+        degraded as far as it goes: to the crop's own border. Every `frames` crops are a clip,
+        whose frames are all fresh or none, with the same parameters.
         """
         fresh, has_room = self._is_fresh[images], self._has_room[images]
         for members, margin in ((fresh & has_room, self._margin), (fresh & ~has_room, 0)):
@@ -58,7 +60,7 @@ class FreshLr:
             if len(places):
                 chosen = places.to(hr.start.device)
                 lr[places.to(lr.device)] = self._made(
-                    _only(hr, chosen), self._sizes[images[places]], margin, (store, random)
+                    _only(hr, chosen), self._sizes[images[places]], margin, (store, random, frames)
                 )
         return lr
 
@@ -67,15 +69,15 @@ class FreshLr:
         hr: Crops,
         sizes: torch.Tensor,
         margin: int,
-        means: tuple[Resident | Mapped, torch.Generator],
+        means: tuple[Resident | Mapped, torch.Generator, int],
     ) -> torch.Tensor:
-        store, random = means
+        store, random, frames = means
         side = hr.side + 2 * margin
         last = sizes.to(hr.top.device) - side  # the farthest down and right that it fits
         top = torch.minimum((hr.top - margin).clamp(min=0), last[:, 0])
         left = torch.minimum((hr.left - margin).clamp(min=0), last[:, 1])
         around = Crops(hr.start, hr.width, top, left, torch.zeros_like(hr.turn), side)
-        made = self._degrade(store.gather(around), random)
+        made = self._degrade(store.gather(around), random, frames=frames)
         patch = hr.side // self._scale
         starts = zip(
             ((hr.top - top) // self._scale).tolist(),

@@ -70,6 +70,7 @@ class Sampler:
             self.table = self.table.to(self.device)
         positions = [_positions(row, hr_patch, self.scale) for row in usable]
         self.weights = torch.tensor(positions, dtype=torch.float64)
+        self.rows = usable
         self.images = len(usable)
         self._fresh = _fresh(usable, self.scale, hr_patch)
         self.random = torch.Generator().manual_seed(seed)

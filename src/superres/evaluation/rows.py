@@ -1,7 +1,6 @@
 """An upscaler over test pictures: one row of figures per picture, under one stated protocol."""
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,8 +12,8 @@ from superres.errors import DataError, InputError
 from superres.evaluation.meters import EXTRA, Meters
 from superres.evaluation.pairs import Pair
 from superres.evaluation.protocol import Rounding
-from superres.images import Picture, to_pixels
-from superres.inference.tiled import GREY
+from superres.evaluation.results import results
+from superres.images import to_pixels
 from superres.inference.upscaler import Upscaler
 from superres.metrics import score
 from superres.metrics.artefacts import colour_shift
@@ -69,42 +68,41 @@ def evaluate(
     than "uint8" is for comparison with tables made so (see Protocol). Raises DataError for pairs
     that do not fit the model's scale or are too small to measure.
     """
+    return [row for _, _, row in measured(name, upscaler, pairs, shave, rounding, meters)]
+
+
+def measured(
+    name: str,
+    upscaler: Upscaler,
+    pairs: Iterable[Pair],
+    shave: int,
+    rounding: Rounding = "uint8",
+    meters: Meters | None = None,
+) -> Iterator[tuple[Pair, Pixels, Row]]:
+    """Yield every pair with SR (H, W, 3) uint8 and its figures, as `evaluate`."""
     asked = meters or Meters()
-    rows: list[Row] = []
     before: tuple[Pair, Pixels] | None = None
-    for pair in pairs:
-        sr, row = _row(name, upscaler, pair, shave, rounding)
+    for pair, made, seconds in results(name, upscaler, pairs, rounding):
+        sr, row = _row(pair, made, shave, rounding)
+        row |= {"model": name, "seconds": seconds}
         row |= asked.of_picture(sr, pair, shave)
         if before is not None and pair.follows(before[0]):
             row |= asked.of_step((before[1], _levels(before[0])), (sr, _levels(pair)))
         before = pair, sr
-        rows.append(Row(**row))
-    return rows
+        yield pair, sr, Row(**row)
 
 
 def _levels(pair: Pair) -> Pixels:
     return pair.hr.pixels.astype(np.uint8, casting="no")
 
 
-def _row(
-    name: str, upscaler: Upscaler, pair: Pair, shave: int, rounding: Rounding
-) -> tuple[Pixels, dict[str, Any]]:
+def _row(pair: Pair, made: Any, shave: int, rounding: Rounding) -> tuple[Pixels, dict[str, Any]]:
     """Return SR as it would be written and the figures that every row has."""
-    scale, lr, hr = upscaler.info.scale, pair.lr, pair.hr
-    if (lr.height * scale, lr.width * scale) != (hr.height, hr.width):
-        raise DataError(
-            f"{pair.image}: LR is {lr.width}x{lr.height} and HR {hr.width}x{hr.height}, but model "
-            f"'{name}' is for scale {scale}."
-        )
-    begun = time.perf_counter()
-    compared: Any
+    lr, hr = pair.lr, pair.hr
+    sr = compared = made
     if rounding == "none":
-        made = _before_rounding(upscaler, lr)
         sr = to_pixels(torch.from_numpy(made)).astype(np.uint8, casting="no")
         compared = made[0].transpose(1, 2, 0) * np.float64(255)
-    else:
-        sr = compared = upscaler.image(lr).pixels.astype(np.uint8, casting="no")
-    seconds = time.perf_counter() - begun
     try:
         luma = score(
             compared,
@@ -118,7 +116,6 @@ def _row(
     except InputError as error:
         raise DataError(f"{pair.image} cannot be measured: {error}.") from None
     return sr, {
-        "model": name,
         "set": pair.set,
         "image": pair.image,
         "psnr_y": luma.psnr,
@@ -127,18 +124,7 @@ def _row(
         "ssim_rgb": rgb.ssim,
         "mse": rgb.mse,
         "colour_shift": colour_shift(sr, lr.pixels.astype(np.uint8, casting="no")),
-        "seconds": seconds,
     }
-
-
-def _before_rounding(upscaler: Upscaler, source: Picture) -> NDArray[np.float32]:
-    """Return SR `(1, 3, s*h, s*w)` in [0, 1]; a grey picture stays grey."""
-    most = np.float32(np.iinfo(source.pixels.dtype).max)
-    sr = upscaler.tensor(source.pixels.transpose(2, 0, 1)[np.newaxis].astype(np.float32) / most)
-    if not source.grey:
-        return sr
-    weights = np.array(GREY, np.float32).reshape(1, 3, 1, 1)
-    return np.repeat((sr * weights).sum(axis=1, keepdims=True), 3, axis=1)
 
 
 def means(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, float]]]:

@@ -9,7 +9,7 @@ from typing import Any
 from superres.colour import luma
 from superres.errors import InputError
 from superres.images.decoding import decode
-from superres.images.encoding import check_side, encode, header_of
+from superres.images.encoding import check_side, encode, header_of, storable
 from superres.images.lossless import WRITERS
 from superres.images.picture import FORMATS, Limits, Picture, Pixels, to_pixels, to_tensor
 
@@ -72,15 +72,20 @@ def strips_into(
 ) -> Iterator[Callable[[Pixels], None]]:
     """Yield what takes a PNG or TIFF of `height` x `width` from the top, in strips (rows, W, 3).
 
-    Profile, EXIF, depth and greyness are those of `like`. The file appears whole or not at all.
+    Profile, EXIF, depth, greyness and alpha are those of `like`; with alpha the strips have a
+    fourth channel. The file appears whole or not at all.
     """
     format_name = format_of_suffix(path)
     check_side(format_name, height, width)
-    channels = 1 if like.grey else 3
-    header = header_of(like, (height, width, channels), format_name, text)
+    like = storable(like, format_name)
+    channels = [0] if like.grey else [0, 1, 2]
+    if like.alpha is not None:
+        channels.append(3)
+    header = header_of(like, (height, width, len(channels)), format_name, text)
     with _replaced(path) as temporary, temporary.open("w+b") as stream:
         writer = WRITERS[format_name](stream, header)
-        yield lambda pixels: writer.write(pixels[..., :channels])
+        whole = channels in ([0, 1, 2], [0, 1, 2, 3])
+        yield lambda pixels: writer.write(pixels if whole else pixels[..., channels])
         writer.close()
 
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,14 +46,18 @@ def encode(
     if writer is None:
         exif = described(picture.exif, picture.height, picture.width, text or {})
         return _with_pillow(picture, format, quality, {"icc_profile": icc, "exif": exif})
-    planes = _planes(picture)
-    if format == "TIFF" and picture.channels == 2 and picture.bit_depth == 16:
-        planes = np.concatenate([picture.pixels, planes[..., 1:]], axis=2)
+    planes = _planes(storable(picture, format))
     file = io.BytesIO()
     strips = writer(file, header_of(picture, planes.shape, format, text or {}))
     strips.write(planes)
     strips.close()
     return file.getvalue()
+
+
+def storable(picture: Picture, format_name: str) -> Picture:
+    """Return the picture, as colour where the format's readers know no such grey."""
+    is_deep_grey = picture.channels == 2 and picture.bit_depth == 16
+    return replace(picture, grey=False) if format_name == "TIFF" and is_deep_grey else picture
 
 
 def header_of(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image
 
 from superres.errors import InputError
@@ -23,7 +24,8 @@ STRIP_BYTES = 2 << 20
 READ_BYTES = 1 << 18
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">IIBBBBB")
-_CHANNELS = {0: 1, 2: 3}  # grey and RGB; palettes, alpha and colour keys are read whole
+# Grey and RGB, with and without alpha; palettes and colour keys are read whole.
+_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _KEPT = (b"iCCP", b"eXIf")
 _ORIENTATION = 0x0112
 
@@ -32,7 +34,7 @@ _ORIENTATION = 0x0112
 class StripPng:
     """An open-and-shut view of a PNG of grey or RGB, 8 or 16 bits, upright, not interlaced.
 
-    `like`: its first row with everything a Picture carries (profile, EXIF, grey, depth).
+    `like`: its first row with everything a Picture carries (profile, EXIF, grey, depth, alpha).
     """
 
     path: Path
@@ -43,7 +45,7 @@ class StripPng:
     spans: tuple[tuple[int, int], ...]
 
     def strips(self) -> Iterator[Pixels]:
-        """Yield (rows, W, 3) from the top; InputError when the file is damaged."""
+        """Yield (rows, W, 3), or 4 with alpha, from the top; InputError when it is damaged."""
         length = self._row_bytes
         rows = max(1, STRIP_BYTES // length)
         above = b""
@@ -52,7 +54,7 @@ class StripPng:
             for filtered in self._inflated(length * rows):
                 count = len(filtered) // length
                 first = b"" if not above else b"\0" + above
-                strip = decode(self._small_png(first + filtered)).pixels[bool(above) :]
+                strip = _planes(decode(self._small_png(first + filtered)))[bool(above) :]
                 above = self._packed(strip[-1])
                 done += count
                 yield strip
@@ -62,12 +64,17 @@ class StripPng:
             raise _damaged(self.path, f"it ends at row {done} of {self.height}")
 
     @property
+    def _channels(self) -> list[int]:
+        """Which of red, green, blue and alpha the file has."""
+        colour = [0] if self.like.grey else [0, 1, 2]
+        return colour if self.like.alpha is None else [*colour, 3]
+
+    @property
     def _row_bytes(self) -> int:
-        channels = 1 if self.like.grey else 3
-        return 1 + self.width * channels * self.like.bit_depth // 8
+        return 1 + self.width * len(self._channels) * self.like.bit_depth // 8
 
     def _packed(self, row: Pixels) -> bytes:
-        channels = row[:, :1] if self.like.grey else row
+        channels = row[:, self._channels]
         return channels.astype(channels.dtype.newbyteorder(">")).tobytes()
 
     def _small_png(self, filtered: bytes) -> bytes:
@@ -114,6 +121,12 @@ def open_strips(path: Path) -> StripPng | None:
     chunks = b"".join(png_chunk(kind, kept[kind]) for kind in _KEPT if kind in kept)
     like = decode(_png(header, 1, blank, chunks))
     return StripPng(path, height, width, like, header, spans)
+
+
+def _planes(picture: Picture) -> Pixels:
+    if picture.alpha is None:
+        return picture.pixels
+    return np.concatenate([picture.pixels, picture.alpha[..., None]], axis=2)
 
 
 def _scan(stream: BinaryIO) -> tuple[bytes, dict[bytes, bytes], tuple[tuple[int, int], ...]]:

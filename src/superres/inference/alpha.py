@@ -1,5 +1,6 @@
 """Alpha: transparent pixels must not bleed their hidden colour into the edges of what is seen."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -7,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from superres.images.picture import Pixels
+from superres.inference.rows import Rows
 
+ROWS = 256  # of a picture that comes in strips, spread together
 REACH = 24  # LR pixels: beyond it from anything visible a hidden colour stays as it is
 
 
@@ -34,3 +37,13 @@ def spread_colours(pixels: Pixels, alpha: Pixels) -> Pixels:
     shown: Any = np.where(hidden[..., None], np.floor(colours + 0.5), pixels)
     result: Pixels = shown.astype(pixels.dtype)
     return result
+
+
+def spread_rows(source: Rows) -> Iterator[Pixels]:
+    """Yield the colours of rows (n, w, 4), spread as `spread_colours` does in the whole picture."""
+    for top in range(0, source.height, ROWS):
+        bottom = min(top + ROWS, source.height)
+        first = max(0, top - REACH)
+        window = source.window(first, min(bottom + REACH, source.height))
+        colours: Any = spread_colours(window[..., :3], np.ascontiguousarray(window[..., 3]))
+        yield np.ascontiguousarray(colours[top - first : bottom - first])

@@ -1,19 +1,30 @@
-"""What computes a tile: the PyTorch network itself, or its ONNX export in onnxruntime.
+"""What computes a tile: the PyTorch network itself, or its export in OpenVINO or onnxruntime.
 
-Both take `(N, 3, h, w)` float32 in [0, 1] and give `(N, 3, s*h, s*w)` float32, unclamped. Torch
+All take `(N, 3, h, w)` float32 in [0, 1] and give `(N, 3, s*h, s*w)` float32, unclamped. Torch
 is imported where it computes, so that the export upscales without it.
 """
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import ConfigError, ModelError
-from superres.inference.facts import Backend, Facts, Floats, Opened
+from superres.inference.exported import (
+    CPU_SHARE,
+    CPU_TILE,
+    CPU_TILE_MOST,
+    HALO_TIMES,
+    LIVE,
+    ROOMY_BYTES,
+    OnnxBackend,
+    OpenVinoBackend,
+)
+from superres.inference.facts import Backend, Facts, Floats, Opened, is_int8
 from superres.inference.memory import cores, free_bytes, side_for
+from superres.inference.openvino_runtime import has_openvino
+from superres.inference.precision import Precision, is_broken
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +38,7 @@ __all__ = [
     "Facts",
     "Floats",
     "OnnxBackend",
+    "OpenVinoBackend",
     "Opened",
     "Precision",
     "TorchBackend",
@@ -35,16 +47,13 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-BackendName = Literal["auto", "torch", "onnx"]
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+BackendName = Literal["auto", "torch", "onnx", "openvino"]
 
+EXPORT = "model.onnx"
 # Cores of 256 LR pixels stay in the caches of the CPUs measured. A wide halo makes small tiles
 # wasteful, large ones need gigabytes.
-CPU_TILE = 256
-CPU_TILE_MOST = 1024
-HALO_TIMES = 12  # a core this much wider than its halo computes a third more than itself
 CPU_BYTES = 48 << 20  # activations of one tile
-CPU_SHARE = 0.25  # of the free memory
+WIDE_HALO_TIMES = 24  # and where ROOMY_BYTES hold it, only a sixth more
 CUDA_SHARE = 0.6
 PROBE = 64  # LR pixels a side of the tile that measures the need
 
@@ -62,10 +71,10 @@ class TorchBackend:
     def __init__(self, model: "Model", device: str = "auto", precision: Precision = "auto") -> None:
         import torch
 
-        from superres.inference.fused import FastLevels
+        from superres.inference.fused import fused_torch
         from superres.inference.network import prepared
 
-        self.device = _device(device)
+        self.device = device_named(device)
         self._info = model.info
         self._exact = prepared(model.generator, self.device)
         half = {"float16": torch.float16, "bfloat16": torch.bfloat16}.get(precision)
@@ -74,7 +83,7 @@ class TorchBackend:
         self._half_type = half
         self._half = None if half is None else prepared(model.generator, self.device).to(half)
         suits = self.device.type == "cpu" and half is None
-        self._fused = FastLevels.of(self._exact, model.info) if suits else None
+        self._fused = fused_torch(self._exact, model.info) if suits else None
 
     def __call__(self, lr: Floats) -> Floats:
         """Super-resolve `lr (N, 3, h, w) in [0, 1]`."""
@@ -102,7 +111,8 @@ class TorchBackend:
         if self.device.type != "cuda":
             need = activation_bytes(self._exact, side)
             most = side_for(int(CPU_SHARE * free_bytes()), need)
-            wanted = max(side_for(CPU_BYTES, need), HALO_TIMES * halo)
+            roomy = min(WIDE_HALO_TIMES * halo, side_for(ROOMY_BYTES, LIVE * need))
+            wanted = max(side_for(CPU_BYTES, need), HALO_TIMES * halo, roomy)
             return max(CPU_TILE, min(wanted, most, CPU_TILE_MOST))
         free, need = cuda_bytes(self, self.device, side)
         return max(PROBE, side_for(int(CUDA_SHARE * free), need) - 2 * halo)
@@ -111,82 +121,78 @@ class TorchBackend:
         if self._half is None:
             return None
         result = _array(self._half(tensor.to(self._half_type)))
-        if np.isfinite(result.sum(dtype=np.float64)) and not (
-            result.max() <= 0 and float(tensor.max()) > 0.02
-        ):
+        if not is_broken(result, float(tensor.max())):
             return result
         log.warning("%s: %s gave a broken result; going on in float32", self.name, self._half_type)
         self._half = None
         return None
 
 
-class OnnxBackend:
-    """An exported network in onnxruntime on the CPU, float32."""
-
-    name = "onnx"
-
-    def __init__(self, path: Path, threads: int = 0) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise ConfigError(
-                "backend 'onnx': onnxruntime is not installed. Install superres[serve] or use "
-                "--backend torch."
-            ) from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or cores()
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises its own types, not one root
-            raise ModelError(f"{path}: onnxruntime cannot load it ({error}).") from None
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, lr: Floats) -> Floats:
-        """Super-resolve `lr (N, 3, h, w) in [0, 1]`."""
-        result: Floats = self._session.run(None, {self._input: np.ascontiguousarray(lr)})[0]
-        return result
-
-    def best_tile(self, halo: int) -> int:
-        """Return the core size that stays in the caches."""
-        return _cpu_tile(halo)
-
-
 def open_backend(
     model: Opened, name: BackendName = "auto", device: str = "auto", precision: Precision = "auto"
 ) -> Backend:
-    """Open the backend of that name; "auto" is torch, or the export where only that was opened.
+    """Open the backend of that name; "auto" is what measured fastest of those that can open it.
 
-    Channels-last torch with cache-sized tiles measured 1.1 to 1.7 times faster than onnxruntime
-    for our networks on a CPU (docs/decisions.md); the export serves where torch is not wanted.
+    On a CPU that is OpenVINO where it is installed and the model has its export, else torch; and
+    always the export of an int8 model, or where only the export was opened (docs/upscaling.md).
 
-    Raises ConfigError for an unknown name or device, ModelError when there is no export.
+    Raises ConfigError for a name, device or precision that does not suit, ModelError when there
+    is no export.
     """
-    if name not in ("auto", "torch", "onnx"):
-        raise ConfigError(f"backend '{name}' is not known; accepted: auto, torch, onnx.")
+    if name not in get_args(BackendName):
+        known = ", ".join(get_args(BackendName))
+        raise ConfigError(f"backend '{name}' is not known; accepted: {known}.")
     if device not in ("auto", "cpu"):
-        _device(device)  # named wrong, it is an error whatever computes
-    generator = getattr(model, "generator", None)
-    if name == "onnx" or generator is None:
-        return OnnxBackend(_export_of(model), cores())
+        device_named(device)  # named wrong, it is an error whatever computes
+    chosen = _chosen(model, device, precision) if name == "auto" else name
     whole: Any = model
+    if chosen == "openvino":
+        try:
+            return OpenVinoBackend(_export_of(model, chosen), model.info, precision, cores())
+        except ModelError as error:
+            if name != "auto" or getattr(model, "generator", None) is None or is_int8(model):
+                raise
+            log.warning("%s Going on with torch.", error)
+            return TorchBackend(whole, device, precision)
+    if chosen == "onnx":
+        return OnnxBackend(_export_of(model, chosen), cores(), precision)
+    if is_int8(model):
+        raise ConfigError(
+            f"backend 'torch': {model.version} is int8, which only its export is; use --backend "
+            "openvino, onnx or auto, or the model that it was quantised from."
+        )
+    if model.info.kind == "video":
+        from superres.inference.temporal import VideoBackend
+
+        return VideoBackend(whole, device)
     return TorchBackend(whole, device, precision)
 
 
-def _export_of(model: Opened) -> Path:
-    export = model.folder / "model.onnx" if model.folder is not None else None
+def _chosen(model: Opened, device: str, precision: Precision) -> BackendName:
+    """Return what "auto" stands for."""
+    installed = has_openvino()
+    if getattr(model, "generator", None) is None or is_int8(model):
+        return "openvino" if installed and precision != "float16" else "onnx"
+    exported = model.folder is not None and (model.folder / EXPORT).is_file()
+    suits = model.info.kind == "image" and precision != "float16"
+    if not (installed and exported and suits) or device_named(device).type != "cpu":
+        return "torch"
+    return "openvino"
+
+
+def _export_of(model: Opened, backend: BackendName) -> Path:
+    export = model.folder / EXPORT if model.folder is not None else None
     if export is None or not export.is_file():
         where = model.folder if model.folder is not None else f"the baseline '{model.info.name}'"
         raise ModelError(
-            f"backend 'onnx': {where} has no model.onnx. Run `superres export` first or use "
+            f"backend '{backend}': {where} has no {EXPORT}. Run `superres export` first or use "
             "--backend torch."
         )
     return export
 
 
-def _device(name: str) -> "torch.device":
+def device_named(name: str) -> "torch.device":
+    """Return the device of that name, "auto" being CUDA where there is one; or ConfigError."""
     import torch
 
     if name == "auto":
@@ -203,7 +209,3 @@ def _device(name: str) -> "torch.device":
 def _array(tensor: "torch.Tensor") -> Floats:
     result: Floats = tensor.float().cpu().numpy()
     return result
-
-
-def _cpu_tile(halo: int) -> int:
-    return max(CPU_TILE, 8 * halo)

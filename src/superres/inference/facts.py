@@ -83,3 +83,11 @@ class Backend(Protocol):
     def best_tile(self, halo: int) -> int:
         """Return the core size in LR pixels that suits device and memory; 0 is the whole."""
         ...
+
+
+def is_int8(model: Opened) -> bool:
+    """Tell whether the model is what its export is: quantised weights, which no network here has.
+
+    Its folder also holds the floats that it was quantised from.
+    """
+    return model.provenance.get("precision") == "int8"

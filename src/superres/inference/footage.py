@@ -131,6 +131,9 @@ def _upscaled(
     A model that remembers frames forgets them at a cut, and at the start of a segment, because
     a resumed run does not know those before.
     """
+    if upscaler.info.kind == "video":
+        yield from _remembered(frames, upscaler, segment, cancelled)
+        return
     reset = getattr(upscaler, "reset", None)
     cuts = None
     for frame in frames:
@@ -142,6 +145,26 @@ def _upscaled(
                 reset()
         pixels = upscaler.pixels(frame.pixels, cancelled=cancelled)
         yield replace(frame, pixels=pixels, checksum=video.checksum_of(frame.pixels))
+
+
+def _remembered(
+    frames: Iterable[Frame], upscaler: "Upscaler", segment: int, cancelled: Question | None
+) -> Iterator[Frame]:
+    """Do the same with a network of video; `_upscaled` says where it begins anew."""
+    from superres.inference.temporal import upscaled
+
+    cuts = _cut_finder()
+
+    def begins(frame: Frame) -> bool:
+        nonlocal cuts
+        if frame.index % segment == 0:
+            cuts = _cut_finder()
+            cuts(frame)
+            return True
+        return cuts(frame)
+
+    for frame, sr in upscaled(frames, lambda one: one.pixels, upscaler, begins, cancelled):
+        yield replace(frame, pixels=sr, checksum=video.checksum_of(frame.pixels))
 
 
 def _cut_finder() -> Callable[[Frame], bool]:

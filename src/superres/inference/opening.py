@@ -6,8 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from superres import pretrained
 from superres.errors import ModelError
 from superres.inference.backends import BackendName, Opened
+from superres.inference.facts import is_int8
+from superres.inference.openvino_runtime import has_openvino
 
 RUNS = Path("models/runs")
 CHAMPION = Path("models/champion")
@@ -27,7 +30,7 @@ class ExportFacts:
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A model folder without its network: for the backend "onnx"."""
+    """A model folder without its network: for the backends "onnx" and "openvino"."""
 
     info: ExportFacts
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -47,19 +50,29 @@ def open_model(
     `prefer_export`: with the backend "auto" take the export if there is one: it starts in a
     second, where torch alone takes several.
     """
-    folder = _exported_folder(name)
-    wanted = backend == "onnx" or (backend == "auto" and prefer_export)
-    if folder is not None and wanted and find_spec("onnxruntime") is not None:
-        return _read(folder)
+    folder = _exported_folder(name, scale)
+    if folder is not None:
+        exported = _read(folder)
+        if _is_wanted(exported, backend, prefer_export=prefer_export):
+            return exported
     from superres.checkpoint import load_model
 
     return load_model(name, scale=scale)
 
 
-def _exported_folder(name: str) -> Path | None:
+def _is_wanted(exported: ExportedModel, backend: BackendName, *, prefer_export: bool) -> bool:
+    openvino, onnx = has_openvino(), find_spec("onnxruntime") is not None
+    if backend == "auto":
+        return (prefer_export or is_int8(exported)) and (openvino or onnx)
+    return (backend == "openvino" and openvino) or (backend == "onnx" and onnx)
+
+
+def _exported_folder(name: str, scale: int) -> Path | None:
     """Return the model folder of that name if it has an export, by the rule of `load_model`."""
-    for folder in (CHAMPION,) if name == "champion" else (Path(name), RUNS / name):
-        if (folder / "model.json").is_file():
+    own = [CHAMPION] if name == "champion" else [Path(name), RUNS / name]
+    shipped = pretrained.default(scale) if name == "champion" else pretrained.find(name)
+    for folder in [*own, shipped]:
+        if folder is not None and (folder / "model.json").is_file():
             return folder if (folder / "model.onnx").is_file() else None
     return None
 

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import tee
 from pathlib import Path
+
+import numpy as np
 
 from superres import __version__, images
 from superres.images import Limits, Picture
 from superres.images.animation import ANIMATED, frames, is_animated, timing, write_animation
 from superres.images.decoding import size_of
 from superres.images.lossless import WRITERS
+from superres.images.picture import Pixels
 from superres.images.png_rows import open_strips
+from superres.inference.alpha import ROWS, spread_rows
 from superres.inference.rows import ArrayRows, Rows, ahead, consume, joined
+from superres.inference.sizing import resampled
 from superres.inference.upscaler import Upscaler
 
 # A service guards against strangers' files; these are the caller's own.
@@ -24,20 +30,24 @@ def upscale_picture(
     """Upscale a file into another and return the result's width and height.
 
     PNG and TIFF are written in strips while the next ones are computed, a large PNG is read in
-    strips as well: memory is then bounded by rows of tiles. Raises InputError as `images.read`.
+    strips as well, alpha and 16 bits included: memory is then bounded by rows of tiles. Raises
+    InputError as `images.read`.
     """
     suffix = target.suffix.lower()
     if suffix in ANIMATED and (suffix == ".gif" or is_animated(source)):
         return _upscale_animation(upscaler, source, target, quality)
     format_name = images.format_of_suffix(target)
     rows, picture = _opened(source)
-    if format_name not in WRITERS or picture.alpha is not None:
+    if format_name not in WRITERS:
         whole = _whole(rows, picture)
         sr = upscaler.image(whole)
         images.write(target, sr, quality=quality, text=text_of(upscaler))
         return sr.width, sr.height
     height, width = upscaler.size(rows.height, rows.width)
-    result = upscaler.rows(rows, is_grey=picture.grey)
+    if picture.alpha is None:
+        result = upscaler.rows(rows, is_grey=picture.grey)
+    else:
+        result = _with_alpha(upscaler, rows, is_grey=picture.grey)
     with images.strips_into(target, picture, height, width, text_of(upscaler)) as write:
         consume(result.strips(), write)
     return width, height
@@ -68,7 +78,10 @@ def text_of(upscaler: Upscaler) -> dict[str, str]:
 
 
 def _opened(source: Path) -> tuple[Rows, Picture]:
-    """Return a picture's rows, and the picture; of a streamed one only its first row."""
+    """Return a picture's rows, with alpha as fourth channel, and the picture.
+
+    Of a streamed one the picture is only its first row.
+    """
     if source.is_file():
         streamed = open_strips(source)
         if streamed is not None and streamed.height * streamed.width > STREAMED_PIXELS:
@@ -76,13 +89,46 @@ def _opened(source: Path) -> tuple[Rows, Picture]:
             strips = ahead(streamed.strips())
             return Rows(streamed.height, streamed.width, dtype, strips), streamed.like
     picture = images.read(source, LIMITS)
-    return ArrayRows(picture.pixels), picture
+    pixels = picture.pixels
+    if picture.alpha is None:
+        return ArrayRows(pixels), picture
+    strips = _layered(pixels, picture.alpha)
+    return Rows(picture.height, picture.width, pixels.dtype, strips), picture
+
+
+def _layered(pixels: Pixels, alpha: Pixels) -> Iterator[Pixels]:
+    for top in range(0, len(pixels), ROWS):
+        part = slice(top, top + ROWS)
+        yield np.concatenate([pixels[part], alpha[part, :, None]], axis=2)
+
+
+def _with_alpha(upscaler: Upscaler, source: Rows, *, is_grey: bool) -> Rows:
+    """Upscale rows (n, w, 4) as `Upscaler.image` does a Picture with alpha."""
+    height, width, dtype = source.height, source.width, source.dtype
+    # Whichever of the two asks first, the strip is kept for the other.
+    first, second = tee(source.strips())
+    colours = spread_rows(Rows(height, width, dtype, first))
+    sr = upscaler.rows(Rows(height, width, dtype, colours), is_grey=is_grey)
+    planes = Rows(height, width, dtype, (strip[..., 3:] for strip in second))
+    alpha = resampled(planes, sr.height, sr.width)
+
+    def strips() -> Iterator[Pixels]:
+        top = 0
+        for strip in sr.strips():
+            seen = alpha.window(top, top + len(strip))
+            yield np.concatenate([strip, seen], axis=2)
+            top += len(strip)
+
+    return Rows(sr.height, sr.width, dtype, strips())
 
 
 def _whole(rows: Rows, picture: Picture) -> Picture:
     if picture.height == rows.height:
         return picture
-    return replace(picture, pixels=joined(rows))
+    if picture.alpha is None:
+        return replace(picture, pixels=joined(rows))
+    planes = joined(rows, 4)
+    return replace(picture, pixels=planes[..., :3].copy(), alpha=planes[..., 3].copy())
 
 
 def _upscale_animation(

@@ -90,7 +90,7 @@ class TiledNetwork:
         strip: NDArray[Any] | None = None
         width = scale * source.width
         most = STRIP_BYTES // (scale * width * 3 * dtype.itemsize)
-        most = max(most, 4 * self.info.halo, SMALLEST_TILE)
+        most = max(most, 8 * self.info.halo, SMALLEST_TILE)
         job = Job(rows_of, source.height, source.width, compute, most)
         for rows, columns, part in self._walk(job, cancelled):
             if columns == slice(0, width):

@@ -58,16 +58,18 @@ class Upscaler:
         precision: Precision = "auto",
     ) -> None:
         """Raise ConfigError or ModelError when tile, backend or device do not suit the model."""
-        if model.info.kind != "image":
+        if model.info.kind not in ("image", "video"):
             raise ModelError(
                 f"model '{model.info.name}' is of kind '{model.info.kind}'; "
-                "the upscaler takes models of kind 'image'."
+                "the upscaler takes models of kind 'image' and 'video'."
             )
         if tile is not None and tile < 0:
             raise ConfigError(f"tile {tile}: expected LR pixels, 0 (the whole picture) or auto.")
         self.model: Any = model
         self.wanted = wanted or Wanted()
         opened = open_backend(model, backend, device, precision)
+        if ensemble and model.info.kind == "video":
+            raise ConfigError("the ensemble of eight turns is for networks of pictures.")
         self.backend = Ensemble(opened) if ensemble else opened
         best = self.backend.best_tile(model.info.halo) if tile is None else tile
         self._network = TiledNetwork(self.backend, model.info, best)
@@ -161,7 +163,7 @@ class Upscaler:
         progress: Callable[[int, int | None], None] | None = None,
         cancelled: Question | None = None,
     ) -> "VideoInfo":
-        """Upscale a video frame by frame; times, sound, subtitles and tags are carried over.
+        """Upscale a video, frame by frame or as its model remembers; the rest is carried over.
 
         Decoding, computing and encoding overlap; only a few frames are in memory at a time.
         `options`: codec, quality, the part to take, resuming. `progress(done, total)` after each

@@ -31,7 +31,13 @@ PIXELS = (
     Entry("luma_l1", "BT.601 luma, white 1", "0 at sr = hr, to 1"),
     Entry("luma_mse", "BT.601 luma, white 1", "0 at sr = hr, to 1"),
     Entry("tv", "Rudin et al., 1992", "0 for a flat sr, to 2"),
+    Entry("grid", "what repeats every 4 pixels; after Odena et al., 2016", "0 for no grid, to 1"),
     Entry("frequency", "L1 of Fourier transforms, Cho et al., 2021", "0 at sr = hr"),
+)
+CLIPS = (
+    Entry("temporal", "differences of frames; R5, Wen", "0 at sr = hr, to 4"),
+    Entry("warped", "along HR's flow; Lai et al., 2018", "0 for a steady sr, to 1"),
+    Entry("ping_pong", "there and back; Chu et al., 2020", "0 without drift, to 1"),
 )
 PAPERS = {
     "vgg19": "Simonyan and Zisserman, 2015; Ledig et al., 2017",
@@ -62,7 +68,7 @@ def loss_entries() -> list[Entry]:
     paper = "Zhang et al., 2018"
     learned = [Entry("lpips", f"{paper}, as lpips_squeeze", "0 at sr = hr", "lpips_squeeze")]
     learned += [Entry(f"lpips_{net}", paper, "0 at sr = hr", f"lpips_{net}") for net in LPIPS_NETS]
-    return [*PIXELS, *layered, *learned]
+    return [*PIXELS, *CLIPS, *layered, *learned]
 
 
 def located(needs: str, given: Path | None) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from superres.errors import ModelError
+from superres.models.clip_discriminator import ClipDiscriminator
 from superres.models.community import Community
 from superres.models.compact import Compact
 from superres.models.discriminators import (
@@ -20,19 +21,25 @@ from superres.models.fourier import Fourier
 from superres.models.fsrcnn import FSRCNN
 from superres.models.info import Generator, ModelInfo, parameter_count
 from superres.models.interpolation import Bicubic, Bilinear, Lanczos, Nearest, Spline
+from superres.models.recurrent import Recurrent
 from superres.models.refinement_unet import RefinementUNet
 from superres.models.rrdb import RRDB
 from superres.models.span import SPAN
 from superres.models.srcnn import SRCNN
 from superres.models.srresnet import SRResNet
 from superres.models.srunet import SRUNet
+from superres.models.video import VideoGenerator
+from superres.models.video_srgan import VideoSRGAN
+from superres.models.volume import Volume
 
 __all__ = [
     "BASELINES",
     "DISCRIMINATORS",
     "MODELS",
+    "VIDEO_MODELS",
     "Generator",
     "ModelInfo",
+    "VideoGenerator",
     "build",
     "build_discriminator",
     "parameter_count",
@@ -60,7 +67,13 @@ MODELS: dict[str, type[Generator]] = {
     "srresnet": SRResNet,
     "srunet": SRUNet,
 }
+VIDEO_MODELS: dict[str, type[VideoGenerator]] = {
+    "recurrent": Recurrent,
+    "video_srgan": VideoSRGAN,
+    "volume": Volume,
+}
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
+    "clip": ClipDiscriminator,
     "patch": PatchDiscriminator,
     "srgan": SRGANDiscriminator,
     "unet": UNetDiscriminator,
@@ -69,7 +82,8 @@ DISCRIMINATORS: dict[str, type[nn.Module]] = {
 
 def build(name: str, **options: Any) -> Generator:
     """Make the generator called `name`; ModelError names what is accepted."""
-    known = {**MODELS, "community": Community}  # which only its own weights can complete
+    # Community: only its own weights can complete it.
+    known = {**MODELS, **VIDEO_MODELS, "community": Community}
     return _construct("model", known, name, options)
 
 

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from superres.models.info import Generator, parameter_count
 
+MOMENTS = 8  # frames of the clip that a video network is counted with
 HD = (720, 1280)  # height and width of the output that published tables count for
 
 
@@ -41,20 +42,23 @@ class _Convolutions:
 
 
 def cost(generator: Generator, height: int, width: int) -> Cost:
-    """Count the deployed form for one LR picture of `height` x `width` pixels.
+    """Count the deployed form for one LR picture, or frame, of `height` x `width` pixels.
 
     All that runs is counted, also the fixed convolution of a bicubic skip (25 * 3 * scale^2
     multiply-adds an LR pixel, which papers leave out) and true work: a transposed convolution
     multiplies at input places, where papers on FSRCNN count its kernel at every output place.
+    A video network's is the mean of a clip; optical flow, which OpenCV computes, is not in it.
     """
+    frames = MOMENTS if generator.info.kind == "video" else None
     convolutions = _Convolutions()
     known = {torch.ops.aten.convolution: convolutions}
     with torch.no_grad(), torch.device("meta"):  # sizes without the numbers
         network = copy.deepcopy(generator).to("meta").deployed().eval()
         with FlopCounterMode(display=False, custom_mapping=known) as counter:
-            network(torch.empty(1, 3, height, width))
-    multiply_adds = counter.get_total_flops() // 2
-    return Cost(parameter_count(network), multiply_adds, convolutions.activations)
+            network(torch.empty(1, *([] if frames is None else [frames]), 3, height, width))
+    shared = frames or 1
+    multiply_adds = counter.get_total_flops() // 2 // shared
+    return Cost(parameter_count(network), multiply_adds, convolutions.activations // shared)
 
 
 def cost_at_hd(generator: Generator) -> Cost:

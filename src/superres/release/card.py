@@ -10,8 +10,8 @@ from superres.evaluation import Pair, Row
 from superres.images import Picture, encode
 from superres.inference.upscaler import Upscaler
 from superres.release.gate import NOT_OF_THE_MODEL
+from superres.release.score_table import score_table
 from superres.release.verdict import Verdict
-from superres.report.measures import KNOWN
 from superres.report.strips import strip
 from superres.report.tables import Entry, markdown_table
 
@@ -65,7 +65,7 @@ def complete_card(
         card.read_text(encoding="utf-8").rstrip("\n"),
         "## Figures",
         f"{_protocol(verdict)} Means over each set; the champion is the one before.",
-        _score_table(verdict),
+        score_table(verdict),
         "## Failures",
         "The worst pictures of the test data by PSNR-Y, each in its worst square: LR, bicubic, "
         "this model, original.",
@@ -87,25 +87,6 @@ def _protocol(verdict: Verdict) -> str:
     return (
         f"Protocol {own.get('protocol', '?')}, test data {str(own.get('data_sha256', '?'))[:12]}."
     )
-
-
-def _score_table(verdict: Verdict) -> str:
-    named = list(verdict.figures.items())
-    titles = {"challenger": verdict.challenger}
-    measures = [
-        one
-        for one in KNOWN
-        if named and all(one.key in row for _, own in named for row in own["scores"].values())
-    ]
-    lines = [["set", "model", *(one.title for one in measures)]]
-    for name in verdict.scores:
-        for who, own in named:
-            row = own["scores"].get(name, {})
-            values = [
-                f"{row[one.key]:.{one.digits}f}" if one.key in row else "" for one in measures
-            ]
-            lines.append([name, titles.get(who, who), *values])
-    return markdown_table(lines).rstrip("\n")
 
 
 def _limits(model: Model, verdict: Verdict) -> list[str]:

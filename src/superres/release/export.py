@@ -17,7 +17,8 @@ from superres.checkpoint import Model
 from superres.errors import ConfigError, ModelError
 from superres.images import to_pixels
 from superres.images.picture import Pixels
-from superres.inference.backends import Backend, OnnxBackend, TorchBackend
+from superres.inference.backends import Backend, BackendName, OnnxBackend, open_backend
+from superres.inference.facts import is_int8
 from superres.inference.network import prepared
 from superres.inference.tiled import Core, TiledNetwork
 from superres.inference.upscaler import Upscaler
@@ -32,8 +33,16 @@ SHAPES = ((1, 24, 24), (2, 17, 41), (1, 64, 33), (1, 1, 1), (3, 5, 90))  # batch
 def export_onnx(model: Model, path: Path) -> Path:
     """Write `model` as ONNX: input "lr" (n, 3, h, w), output "sr", float32 in [0, 1].
 
-    Raises ConfigError without the exporter's libraries, ModelError for a network it cannot write.
+    Raises ConfigError without the exporter's libraries, ModelError for a network it cannot write
+    and for an int8 model, whose export is the model.
     """
+    if is_int8(model):
+        raise ModelError(f"{model.version} is int8: its model.onnx is the model; not exported.")
+    if model.info.kind == "video":
+        raise ModelError(
+            f"{model.version} is a network of video, which needs the optical flow between frames: "
+            "it is served by torch, not exported."
+        )
     if find_spec("onnx") is None or find_spec("onnxscript") is None:
         raise ConfigError("export needs onnx and onnxscript: install superres[serve].")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,15 +106,20 @@ def _export(model: Model, path: Path) -> None:
 def export_difference(model: Model, path: Path) -> int:
     """Return the worst difference in grey levels between the export at `path` and torch.
 
-    Batches, odd sizes and a single pixel are among the pictures compared.
+    Batches, odd sizes and a single pixel are among the pictures compared. An int8 model is not in
+    torch: what serves it takes that place.
     """
-    torch_form, onnx_form = TorchBackend(model, "cpu"), OnnxBackend(path)
+    torch_form, onnx_form = open_backend(model, _own_form(model), "cpu"), OnnxBackend(path)
     worst = 0
     for shape in SHAPES:
         lr = _noise(*shape)
         pairs = zip(_result(torch_form, model, lr), _result(onnx_form, model, lr), strict=True)
         worst = max(worst, *(_difference(a, b) for a, b in pairs))
     return worst
+
+
+def _own_form(model: Model) -> BackendName:
+    return "auto" if is_int8(model) else "torch"
 
 
 def _result(backend: Backend, model: Model, lr: Pixels) -> list[Pixels]:
@@ -117,8 +131,9 @@ def _result(backend: Backend, model: Model, lr: Pixels) -> list[Pixels]:
 def tiled_difference(model: Model) -> int:
     """Return the worst difference in grey levels between small tiles and the whole picture."""
     (lr,) = _noise(1, 97, 131)
-    whole = Upscaler(model, tile=0, backend="torch", device="cpu").pixels(lr)
-    tiled = Upscaler(model, tile=32, backend="torch", device="cpu").pixels(lr)
+    form = _own_form(model)
+    whole = Upscaler(model, tile=0, backend=form, device="cpu").pixels(lr)
+    tiled = Upscaler(model, tile=32, backend=form, device="cpu").pixels(lr)
     return _difference(whole, tiled)
 
 

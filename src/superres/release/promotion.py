@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from superres import pretrained
 from superres.checkpoint import Model, load_model
 from superres.config import Params
 from superres.data.manifest import data_hash
@@ -27,6 +28,7 @@ from superres.evaluation import (
 from superres.evaluation.efficiency import spent_by
 from superres.evaluation.protocol import Rounding
 from superres.images import Picture
+from superres.inference.facts import is_int8
 from superres.inference.upscaler import Upscaler
 from superres.models import parameter_count
 from superres.release.card import card_gaps
@@ -97,12 +99,37 @@ def best_of(scores: Mapping[str, Any], names: Sequence[str]) -> str:
     return max(known, key=mean_psnr)
 
 
+def first_champion(params: Params, shipped: Path) -> Path | None:
+    """Return the shipped model that is to be champion where there is none; None: nobody.
+
+    Raises ModelError for a name that is not in the folder `shipped`.
+    """
+    wanted = params.gate.first_champion
+    if wanted == "none":
+        return None
+    if wanted == "auto":
+        return pretrained.default(params.scale, shipped)
+    if not (shipped / wanted / "model.json").is_file():
+        known = sorted(file.parent.name for file in shipped.glob("*/model.json"))
+        raise ModelError(
+            f"gate.first_champion '{wanted}': accepted: auto, none, a model of {shipped}: "
+            f"{', '.join(known) or 'none there'}."
+        )
+    return shipped / wanted
+
+
 def stage(trained: Path, staging: Path) -> Model:
-    """Copy a trained model folder and add its exported form, when it can be exported."""
+    """Copy a trained model folder and add its exported form, when it can be exported.
+
+    The export of an int8 model is the model, so it is kept.
+    """
     shutil.copytree(trained, staging, dirs_exist_ok=True)
+    model = load_model(staging)
+    if is_int8(model):
+        return model
     (staging / EXPORT).unlink(missing_ok=True)
     try:
-        export_onnx(load_model(staging), staging / EXPORT)
+        export_onnx(model, staging / EXPORT)
     except ModelError as error:  # a rule of the gate tells it
         log.warning("%s", error)
     return load_model(staging)

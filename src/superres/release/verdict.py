@@ -64,8 +64,11 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_verdict(verdict: Verdict, outcome: str, report: Path) -> None:
-    """Write promotion.json and promotion.md, and the same under verdicts/ for `promote --why`."""
+def write_verdict(verdict: Verdict, outcome: str, report: Path, more: str = "") -> None:
+    """Write promotion.json and promotion.md, and the same under verdicts/ for `promote --why`.
+
+    `more`: Markdown for the end of promotion.md.
+    """
     content = json.dumps({**verdict.as_dict(), "outcome": outcome}, indent=2) + "\n"
     for path in (report / "promotion.json", report / VERDICTS / _file_name(verdict.challenger)):
         write_text(path, content)
@@ -82,6 +85,7 @@ def write_verdict(verdict: Verdict, outcome: str, report: Path) -> None:
             for check in verdict.checks
         ),
         "",
+        *([more, ""] if more else []),
     ]
     write_text(report / "promotion.md", "\n".join(lines))
 

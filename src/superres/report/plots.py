@@ -37,7 +37,7 @@ def plot_quality(rows: Sequence[Row], entries: Sequence[Entry], path: Path) -> N
     axes.xaxis.set_minor_formatter("")
     axes.grid(visible=True, which="both", alpha=0.3)
     figure.legend(loc="outside right upper")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_curves(curves: Mapping[str, Sequence[tuple[int, float]]], label: str, path: Path) -> None:
@@ -53,10 +53,11 @@ def plot_curves(curves: Mapping[str, Sequence[tuple[int, float]]], label: str, p
     axes.grid(visible=True, alpha=0.3)
     if any(curves.values()):
         figure.legend(loc="outside right upper")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a matplotlib figure as SVG, whole or not at all."""
     drawn = io.BytesIO()
     # No date and fixed ids: equal figures give equal bytes.
     from matplotlib import rc_context

@@ -13,12 +13,16 @@ from superres.errors import InputError, SuperresError
 log = logging.getLogger(__name__)
 
 CURES = {
+    "already_over": "Ask GET /upscale_video/status for how it ended.",
+    "archive_too_large": "Send fewer or smaller pictures, or raise SUPERRES_MAX_FILES.",
+    "bad_archive": "Send a zip without passwords, as `zip -r pictures.zip folder` makes it.",
+    "bad_size": "Send scale=3, or size=1920x1080, 1920x, x1080.",
     "busy": "Try again after the seconds in Retry-After.",
     "corrupt_image": "Check that the upload is complete; open and save the picture again.",
     "corrupt_video": "Check that the upload is complete; convert the video again.",
     "empty": "Send the content of a picture or video, not an empty file.",
     "failed": "Look into the log of the service; GET /models lists other models.",
-    "interrupted": "Submit the video again.",
+    "quota": "Try again after the seconds in Retry-After, or raise SUPERRES_JOBS_BYTES.",
     "loading": "Try again after the seconds in Retry-After; GET /readyz answers 200 when ready.",
     "malformed_json": 'Send JSON: {"instances": (batch, height, width, 3) in [0, 1]}.',
     "missing_field": "Send multipart/form-data, for example: curl -F image=@photo.png URL.",
@@ -33,7 +37,10 @@ CURES = {
     "too_many_output_pixels": "Send a smaller picture, or raise SUPERRES_MAX_OUTPUT_PIXELS.",
     "too_many_pixels": "Send a smaller picture, or raise SUPERRES_MAX_PIXELS.",
     "too_many_seconds": "Send a shorter video, or raise SUPERRES_MAX_SECONDS.",
+    "too_wide": "Ask for png or tiff, which hold pictures of any side.",
+    "unauthorized": "Send the header `Authorization: Bearer KEY`, or `X-API-Key: KEY`.",
     "unknown_model": "GET /models lists the models of this service.",
+    "unknown_version": "GET /models/NAME/versions lists what there is.",
     "unsupported_format": "Ask for png, jpg, webp, tiff or bmp, or leave the format out.",
     "unsupported_media_type": "Send what the description at / says, e.g. curl -F image=@photo.png.",
     "unknown_task": "POST /upscale_video/submit gives the task_id; results expire.",
@@ -42,6 +49,7 @@ STATUS_CURES = {
     400: "Compare the request with the description at /.",
     404: "GET / describes every address of this service.",
     405: "GET / describes the method of every address.",
+    408: "Send the upload faster.",
     413: "Send less at a time.",
     415: "Send a PNG, JPEG, WebP, TIFF, BMP or GIF picture, or a video such as MP4.",
     422: "Change the content as the message says.",
@@ -67,7 +75,8 @@ def error_body(code: str, message: str, status: int) -> dict[str, Any]:
 def error_response(error: Exception) -> Response:
     """Turn an exception into an answer; only what nobody foresaw is a 500."""
     if isinstance(error, InputError):
-        return _json(error.code, str(error), error.status)
+        asks = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        return _json(error.code, str(error), error.status, asks)
     if isinstance(error, UnavailableError):
         headers = {"Retry-After": str(error.retry_after)}
         return _json(error.code, str(error), 503, headers)

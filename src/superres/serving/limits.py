@@ -9,12 +9,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from superres.config import ServingParams
 from superres.config.schema import parse, read_yaml
-from superres.errors import InputError
-from superres.serving.errors import error_response
+from superres.errors import InputError, SuperresError
+from superres.serving import measures
+from superres.serving.door import check_key
+from superres.serving.errors import UnavailableError, error_response
 
 ENVIRONMENT = "SUPERRES_"
 ENVELOPE = 64 << 10  # bytes of a multipart body besides its file
 PREDICT_BYTES = 32 << 20  # JSON in memory is ten times its text
+MOST_UPLOADS = 64  # bodies that are read at the same time; they lie in memory or on disk
+ROOMS = ("/upscale", "/upscale_batch", "/upscale_video/submit", "/predict")  # what computes
 IDLE_SECONDS = 30.0  # an upload that stalls this long is given up
 DRAIN_SECONDS = 5.0  # how long a refused upload is still read, so that the client sees why
 
@@ -37,50 +41,83 @@ def serving_params(root: Path, environment: Mapping[str, str]) -> ServingParams:
 
 
 class BodyLimit:
-    """Refuse a body above its limit: at once when it says its length, else while it streams.
+    """Refuse what needs no reading: no key, no room, a body above its limit.
 
-    An upload that stalls is given up, so that slow clients cannot hold the service.
+    A body that does not say its length is counted while it streams. An upload that stalls or
+    takes too long is given up, so that slow clients cannot hold the service.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._uploads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH"):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self._limit(scope)
-        announced = dict(scope["headers"]).get(b"content-length", b"")
-        if announced.isdigit() and int(announced) > limit:
-            response = error_response(_too_large(int(announced), limit))
-            await _answer_then_drain(response, receive, send)
+        uploads = scope["method"] in ("POST", "PUT", "PATCH")
+        try:
+            self._check(scope, uploads=uploads)
+        except SuperresError as error:
+            await _answer_then_drain(error_response(error), receive, send)
             return
-        await self.app(scope, _counted(receive, limit), send)
+        if not uploads:
+            await self.app(scope, receive, send)
+            return
+        self._uploads += 1
+        try:
+            await self.app(scope, _counted(receive, _limit(scope), _params(scope)), send)
+        finally:
+            self._uploads -= 1
 
-    def _limit(self, scope: Scope) -> int:
-        params: ServingParams = scope["app"].state.runtime.params
-        path = scope["path"]
-        if path.endswith("/upscale_video/submit"):
-            return params.max_video_bytes + ENVELOPE
-        if path.endswith("/predict"):
-            return min(PREDICT_BYTES, params.max_bytes)
-        return params.max_bytes + ENVELOPE
+    def _check(self, scope: Scope, *, uploads: bool) -> None:
+        check_key(scope, scope["app"].state.runtime.key)
+        if not uploads or scope["path"] not in ROOMS:
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"")
+        limit = _limit(scope)
+        if announced.isdigit() and int(announced) > limit:
+            raise _too_large(int(announced), limit)
+        scope["app"].state.runtime.require_room()
+        if self._uploads >= MOST_UPLOADS:
+            measures.refused("uploads")
+            raise UnavailableError(f"{self._uploads} uploads are under way, which is the most")
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
+def _params(scope: Scope) -> ServingParams:
+    params: ServingParams = scope["app"].state.runtime.params
+    return params
+
+
+def _limit(scope: Scope) -> int:
+    params = _params(scope)
+    known = {
+        "/upscale": params.max_bytes + ENVELOPE,
+        "/upscale_batch": params.max_video_bytes + ENVELOPE,
+        "/upscale_video/submit": params.max_video_bytes + ENVELOPE,
+        "/predict": min(PREDICT_BYTES, params.max_bytes),
+    }
+    return known.get(scope["path"], ENVELOPE)
+
+
+def _counted(receive: Receive, limit: int, params: ServingParams) -> Receive:
     count = 0
     complete = False
+    until = anyio.current_time() + params.upload_seconds
 
     async def counted() -> Message:
         nonlocal count, complete
         if complete:
             return await receive()
+        left = min(IDLE_SECONDS, until - anyio.current_time())
         try:
-            with anyio.fail_after(IDLE_SECONDS):
+            with anyio.fail_after(max(0, left)):
                 message = await receive()
         except TimeoutError:
-            text = f"no byte of the upload came for {IDLE_SECONDS:.0f} seconds"
+            text = f"no byte of the upload came for {left:.0f} seconds"
+            if left < IDLE_SECONDS:
+                text = f"the upload took more than {params.upload_seconds} seconds"
             raise InputError(text, code="stalled", status=408) from None
         complete = not message.get("more_body", False)
         count += len(message.get("body", b""))

@@ -1,5 +1,7 @@
 """One request's work, in a thread: bytes of a picture in, bytes of a larger one out."""
 
+import copy
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +10,18 @@ from typing import TYPE_CHECKING
 from superres import images
 from superres.config import ServingParams
 from superres.errors import InputError
-from superres.images import Limits
+from superres.images import Limits, Picture
+from superres.inference.sizing import Wanted, passes
+from superres.serving import measures
+from superres.serving.forms import Wish
 
 if TYPE_CHECKING:
     from superres.inference.upscaler import Upscaler
     from superres.video import VideoLimits
 
 Question = Callable[[], bool]
+
+LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "AVIF": 65536}  # of a picture of that format
 
 
 @dataclass(frozen=True)
@@ -24,42 +31,105 @@ class Encoded:
     content: bytes
     media_type: str
     headers: dict[str, str]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class _Limits(Limits):
+    """Limits on the header of a picture, the size of its result among them."""
+
+    scale: int = 1
+    output_pixels: int = 0
+    own_pixels: int = 0
+
+    @classmethod
+    def of(cls, params: ServingParams, scale: int) -> "_Limits":
+        least = min(params.max_pixels, params.max_output_pixels // scale**2)
+        return cls(params.max_bytes, least, scale, params.max_output_pixels, params.max_pixels)
+
+    def too_many_pixels(self, width: int, height: int) -> InputError:
+        """Say which of the two limits it is."""
+        if width * height > self.own_pixels:
+            return Limits(self.max_bytes, self.own_pixels).too_many_pixels(width, height)
+        return _too_large(width * height * self.scale**2, f"x{self.scale}", self.output_pixels)
 
 
 def upscale_bytes(
-    data: bytes,
-    upscaler: "Upscaler",
-    format_name: str | None,
-    params: ServingParams,
-    cancelled: Question,
+    data: bytes, upscaler: "Upscaler", wish: Wish, params: ServingParams, cancelled: Question
 ) -> Encoded:
-    """Decode within the limits, upscale, encode as `format_name` or as it came.
+    """Decode within the limits, upscale to the size wished for, encode as wished or as it came.
 
     Raises InputError as `images.decode`, and for an output format or size that is not accepted.
     """
-    from superres.inference.library import text_of
+    from superres.inference.pictures import text_of
 
-    target = None if format_name is None else _output_format(format_name)
-    limits = Limits(max_bytes=params.max_bytes, max_pixels=params.max_pixels)
-    picture = images.decode(data, limits)
-    check_output(picture.width * picture.height, upscaler.info.scale, params)
+    start = time.perf_counter()
+    target = None if wish.format is None else output_format(wish.format)
+    upscaler = sized(upscaler, wish.wanted)
+    scale = upscaler.info.scale
+    picture = images.decode(data, _Limits.of(params, scale))
     if target is None:
         target = picture.format if picture.format in images.FORMATS.values() else "PNG"
-    sr = upscaler.image(picture, cancelled=cancelled)
+    height, width = upscaler.size(picture.height, picture.width)
+    _check_size(picture, (height, width), scale, params)
+    if max(height, width) > LONGEST_SIDE.get(str(target), height + width):
+        message = f"the result has {width}x{height} pixels, which {target} cannot hold"
+        raise InputError(message, code="too_wide")
+    sr = upscaler.image(picture, cancelled=counted(cancelled, upscaler))
     content = images.encode(sr, str(target), text=text_of(upscaler))
-    return Encoded(content, f"image/{str(target).lower()}", lineage_headers(upscaler))
+    pixels = picture.width * picture.height
+    measures.made(upscaler.info.name, upscaler.version, "picture", pixels, height * width)
+    spent = {"X-Superres-Seconds": f"{time.perf_counter() - start:.3f}"}
+    headers = {**lineage_headers(upscaler), **spent}
+    return Encoded(content, f"image/{str(target).lower()}", headers, width, height)
+
+
+def sized(upscaler: "Upscaler", wanted: Wanted) -> "Upscaler":
+    """Return the upscaler for another size; both share the network."""
+    if wanted == Wanted():
+        return upscaler
+    other = copy.copy(upscaler)
+    other.wanted = wanted
+    return other
+
+
+def _check_size(
+    picture: Picture, wanted: tuple[int, int], scale: int, params: ServingParams
+) -> None:
+    """Raise InputError 413 for a result, or a step on the way to it, that is too large."""
+    height, width = wanted
+    pixels = picture.height * picture.width
+    times = passes(max(height / picture.height, width / picture.width), scale)
+    for found in (height * width, pixels * scale ** (2 * times)):
+        if found > params.max_output_pixels:
+            raise _too_large(found, f"{width}x{height}", params.max_output_pixels)
+
+
+def about_pixels(data: bytes) -> int:
+    """Return about how many pixels a file has, from its bytes: PNG packs little, others much."""
+    return len(data) // 2 if data.startswith(b"\x89PNG") else 4 * len(data)
+
+
+def counted(cancelled: Question, upscaler: "Upscaler") -> Question:
+    """Return `cancelled`, which is asked before each tile, with the tiles counted."""
+
+    def question() -> bool:
+        measures.tile(upscaler.info.name)
+        return cancelled()
+
+    return question
 
 
 def check_output(pixels: int, scale: int, params: ServingParams) -> None:
     """Raise InputError 413 when the result of `pixels` LR pixels would be too large."""
-    found = pixels * scale**2
-    if found > params.max_output_pixels:
-        raise InputError(
-            f"the result would have {found} pixels (x{scale}), "
-            f"at most {params.max_output_pixels} are accepted",
-            code="too_many_output_pixels",
-            status=413,
-        )
+    if pixels * scale**2 > params.max_output_pixels:
+        raise _too_large(pixels * scale**2, f"x{scale}", params.max_output_pixels)
+
+
+def _too_large(found: int, how: str, limit: int) -> InputError:
+    message = f"the result would need {found} pixels ({how}), at most {limit} are accepted"
+    return InputError(message, code="too_many_output_pixels", status=413)
 
 
 def check_video(path: Path, scale: int, params: ServingParams) -> int | None:
@@ -92,10 +162,11 @@ def lineage_headers(upscaler: "Upscaler") -> dict[str, str]:
     }
 
 
-def _output_format(name: str) -> str:
+def output_format(name: str) -> str:
+    """Return Pillow's name of a format; InputError 415 for one that cannot be written."""
     found = images.FORMATS.get("." + name.lower().removeprefix("image/"))
     if found is None:
         known = ", ".join(suffix.removeprefix(".") for suffix in images.FORMATS)
-        message = f"format '{name}' cannot be written; accepted: {known}"
+        message = f"format '{name[:40]}' cannot be written; accepted: {known}"
         raise InputError(message, code="unsupported_format", status=415)
     return found

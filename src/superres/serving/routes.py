@@ -2,53 +2,74 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from anyio import to_thread
 from starlette.applications import Starlette
-from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
-from starlette.routing import Match, Route
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
+from superres import images, page
 from superres.errors import InputError, SuperresError
+from superres.serving import cards, measures
 from superres.serving import predict as arrays
+from superres.serving.batch import upscale_batch
+from superres.serving.door import Door
 from superres.serving.errors import on_error
-from superres.serving.job import Job
+from superres.serving.forms import file_of, form_of, wish_of
 from superres.serving.limits import BodyLimit
 from superres.serving.openapi import INDEX, document
-from superres.serving.pictures import check_output, check_video, lineage_headers, upscale_bytes
-from superres.serving.runtime import Question, Runtime
+from superres.serving.pictures import (
+    about_pixels,
+    check_output,
+    counted,
+    lineage_headers,
+    upscale_bytes,
+)
+from superres.serving.pool import Question
+from superres.serving.runtime import Runtime
+from superres.serving.video_routes import video_routes
 
-FIELDS = 8  # text fields of a form beside its file
-FIELD_BYTES = 1 << 10
-FORMS = "multipart/form-data"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+JSON_BYTES = 60  # of a pixel's three numbers, about
+PROBES = ("/livez", "/readyz", "/metrics")  # BentoML's own
+TOLD = (
+    "max_bytes",
+    "max_pixels",
+    "max_output_pixels",
+    "max_video_bytes",
+    "max_frames",
+    "max_seconds",
+    "max_files",
+    "timeout_seconds",
+    "result_ttl_seconds",
+)
 
 
 async def upscale(request: Request) -> Response:
     """Multipart field `image` -> the upscaled picture."""
     runtime = _ready(request)
-    async with _form(request) as form:
-        data = await _file(form, "image").read()
-        name, format_name = _option(request, form, "model"), _option(request, form, "format")
+    async with form_of(request) as form:
+        data = await file_of(form, "image").read()
+        wish = wish_of(request, form)
 
     def work(cancelled: Question) -> Response:
-        upscaler = runtime.models.get(name)
-        done = upscale_bytes(data, upscaler, format_name, runtime.params, cancelled)
+        upscaler = runtime.models.get(wish.model)
+        done = upscale_bytes(data, upscaler, wish, runtime.params, cancelled)
         return Response(done.content, media_type=done.media_type, headers=done.headers)
 
-    return await runtime.run(work, request)
+    return await runtime.run(work, request, pixels=about_pixels(data))
 
 
 async def predict(request: Request) -> Response:
     """{"instances": (batch, height, width, 3) in [0, 1]} -> {"predictions": ...}."""
     runtime = _ready(request)
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
-    if kind != "application/json":
-        message = f"content type '{kind}': expected application/json"
+    if kind.lower() != "application/json":
+        message = f"content type '{kind[:40]}': expected application/json"
         raise InputError(message, code="unsupported_media_type", status=415)
     body = await request.body()
     asked = request.query_params.get("model")
@@ -56,12 +77,15 @@ async def predict(request: Request) -> Response:
     def work(cancelled: Question) -> Response:
         lr, named = arrays.parse(body)
         upscaler = runtime.models.get(asked or named)
-        check_output(lr.shape[0] * lr.shape[1] * lr.shape[2], upscaler.info.scale, runtime.params)
-        sr = upscaler.tensor(lr.transpose(0, 3, 1, 2), cancelled=cancelled)
+        check_output(lr.size // 3, upscaler.info.scale, runtime.params)
+        question = counted(cancelled, upscaler)
+        sr = upscaler.tensor(lr.transpose(0, 3, 1, 2), cancelled=question)
+        facts = (upscaler.info.name, upscaler.version)
+        measures.made(*facts, "array", lr.size // 3, sr.size // 3)
         answer = arrays.answer(sr, upscaler)
         return Response(answer, media_type="application/json", headers=lineage_headers(upscaler))
 
-    return await runtime.run(work, request)
+    return await runtime.run(work, request, pixels=len(body) // JSON_BYTES)
 
 
 async def models(request: Request) -> Response:
@@ -70,43 +94,19 @@ async def models(request: Request) -> Response:
     return JSONResponse({"default": _runtime(request).models.default, "models": known})
 
 
-async def submit_video(request: Request) -> Response:
-    """Multipart field `video` -> a task."""
-    runtime = _ready(request)
-    async with _form(request) as form:
-        upload, name = _file(form, "video").file, _option(request, form, "model")
-
-        def work(cancelled: Question) -> Job:
-            scale = runtime.models.get(name).info.scale
-            check = partial(check_video, scale=scale, params=runtime.params)
-            return runtime.jobs.submit(upload, name or runtime.models.default, check)
-
-        return _described(runtime, await runtime.run(work))
+async def versions(request: Request) -> Response:
+    """List the versions of a model that ?model=name@version accepts."""
+    name = request.path_params["name"]
+    known = await to_thread.run_sync(_ready(request).models.versions, name)
+    return JSONResponse({"name": name, "versions": known})
 
 
-async def video_status(request: Request) -> Response:
-    """Status, percentage and seconds left of a task."""
-    runtime = _runtime(request)
-    return _described(runtime, runtime.jobs.get(_task_id(request)))
-
-
-async def video_result(request: Request) -> Response:
-    """The upscaled video of a completed task."""
-    job = _runtime(request).jobs.get(_task_id(request))
-    if job.status == "failed":
-        return JSONResponse({"error": job.error}, 422)
-    if job.status != "completed":
-        message = f"task '{job.task_id}' is {job.status}"
-        raise InputError(message, code="not_finished", status=409)
-    headers = {"X-Superres-Model": job.model}
-    return FileResponse(job.result, media_type="video/mp4", filename="video.mp4", headers=headers)
-
-
-async def cancel_video(request: Request) -> Response:
-    """Stop a task; the answer comes when it has stopped."""
-    runtime = _runtime(request)
-    job = await to_thread.run_sync(runtime.jobs.cancel, _task_id(request))
-    return _described(runtime, job)
+async def limits(request: Request) -> Response:
+    """Say what is accepted, for clients that want to know before they send."""
+    params = _runtime(request).params
+    told = {name: getattr(params, name) for name in TOLD}
+    formats = [suffix.removeprefix(".") for suffix in images.FORMATS]
+    return JSONResponse({**told, "formats": formats})
 
 
 async def describe(request: Request) -> Response:
@@ -122,10 +122,17 @@ async def index(request: Request) -> Response:
 async def unknown(request: Request) -> Response:
     """Refuse an address or method that does not exist, in the form of every other error."""
     path = request.url.path
-    routes = [r for r in request.app.routes if isinstance(r, Route) and r.path == path]
+    routes = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route)
+        and not isinstance(route, Otherwise)
+        and route.path_regex.match(path)
+    ]
     allowed = sorted(method for route in routes for method in route.methods or ())
+    allowed = allowed or ["GET"] * (path in PROBES)
     if not allowed:
-        raise HTTPException(404, f"there is nothing at {path}")
+        raise HTTPException(404, f"there is nothing at {path[:100]}")
     accepted = ", ".join(allowed)
     message = f"{path} does not take {request.method}, it takes {accepted}"
     raise HTTPException(405, message, {"Allow": accepted})
@@ -150,25 +157,30 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 def create_app() -> Starlette:
     """Make the application; its `state.runtime` must be set before the first request."""
-    routes = [
-        Route("/upscale", upscale, methods=["POST"]),
-        Route("/predict", predict, methods=["POST"]),
-        Route("/models", models),
-        Route("/upscale_video/submit", submit_video, methods=["POST"]),
-        Route("/upscale_video/status", video_status),
-        Route("/upscale_video/get", video_result),
-        Route("/upscale_video/cancel", cancel_video, methods=["PUT", "POST"]),
-        Route("/docs.json", describe),
-        Route("/", index),
-        Otherwise("/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
-    ]
-    handled = (SuperresError, HTTPException, ClientDisconnect, Exception)
+    handled = (SuperresError, HTTPException, ClientDisconnect)
     return Starlette(
-        routes=routes,
-        middleware=[Middleware(BodyLimit)],
+        routes=_routes(),
+        middleware=[Middleware(Door), Middleware(BodyLimit)],
         exception_handlers=dict.fromkeys(handled, on_error),
         lifespan=_lifespan,
     )
+
+
+def _routes() -> list[BaseRoute]:
+    return [
+        Route("/upscale", upscale, methods=["POST"]),
+        Route("/upscale_batch", upscale_batch, methods=["POST"]),
+        Route("/predict", predict, methods=["POST"]),
+        Route("/models", models),
+        Route("/models/{name:path}/versions", versions),
+        Route("/limits", limits),
+        *video_routes(),
+        *cards.ROUTES,
+        *page.ROUTES,
+        Route("/docs.json", describe),
+        Route("/", index),
+        Otherwise("/{path:path}", unknown, methods=METHODS),
+    ]
 
 
 def _runtime(request: Request) -> Runtime:
@@ -180,40 +192,3 @@ def _ready(request: Request) -> Runtime:
     runtime = _runtime(request)
     runtime.require_ready()
     return runtime
-
-
-def _described(runtime: Runtime, job: Job) -> Response:
-    position = runtime.jobs.position(job)
-    return JSONResponse({**job.describe(), "queue_position": position})
-
-
-def _task_id(request: Request) -> str:
-    task_id = request.query_params.get("task_id")
-    if not task_id:
-        message = "the query parameter 'task_id' is missing"
-        raise InputError(message, code="missing_task_id", status=400)
-    return task_id
-
-
-@asynccontextmanager
-async def _form(request: Request) -> AsyncIterator[FormData]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    if kind != FORMS:
-        message = f"content type '{kind}': expected {FORMS} with the file in a field"
-        raise InputError(message, code="unsupported_media_type", status=415)
-    async with request.form(max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES) as form:
-        yield form
-
-
-def _file(form: FormData, field: str) -> UploadFile:
-    found = form.get(field)
-    if not isinstance(found, UploadFile):
-        kind = "no such field" if found is None else "text"
-        message = f"the form needs a file in the field '{field}', found {kind}"
-        raise InputError(message, code="missing_field", status=400)
-    return found
-
-
-def _option(request: Request, form: FormData, name: str) -> str | None:
-    found = request.query_params.get(name) or form.get(name)
-    return found if isinstance(found, str) and found else None

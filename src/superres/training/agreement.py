@@ -16,13 +16,33 @@ def run_key(name: str, experiment: Experiment, params: Params, pack: Path) -> st
     return digest(
         {
             "name": name,
-            "experiment": experiment.model_dump(mode="json", exclude={"demo"}),
+            "experiment": experiment.model_dump(mode="json", exclude=_unsaid(experiment)),
             "seed": params.seed,
             "perceptual": params.perceptual.weights,
             "training": params.training.model_dump(exclude=FREE),
             "data": data_hash(pack),
         }
     )
+
+
+def _unsaid(experiment: Experiment) -> set[str]:
+    """Return the keys that a state need not agree with: new ones that say nothing, too."""
+    new = {"frames": None, "init_layers": "all"}
+    return {"demo"} | {key for key, value in new.items() if getattr(experiment, key) == value}
+
+
+def require_clips(name: str, experiment: Experiment, kind: str) -> None:
+    """Raise ConfigError when a network of video is to learn from pictures, or the reverse."""
+    if kind == "video" and experiment.frames is None:
+        raise ConfigError(
+            f"experiment '{name}': its network is of video, so it needs `frames`, the length of a "
+            "training clip, as 5."
+        )
+    if kind != "video" and experiment.frames is not None:
+        raise ConfigError(
+            f"experiment '{name}': `frames` is for networks of video (recurrent, video_srgan, "
+            "volume); leave it out."
+        )
 
 
 def require_one_scale(name: str, experiment: Experiment, params: Params, pack: Path) -> None:

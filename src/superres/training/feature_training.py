@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from superres.atomic import replaced_folder
@@ -153,7 +153,7 @@ def write_features(folder: Path, classifier: FeatureClassifier, facts: dict[str,
         f"ImageNet's features.\n\nFrom: {facts['source']}. Validation: {facts['metrics']}.\n"
     )
     with replaced_folder(folder) as staging:
-        save_file(weights, str(staging / FILE), metadata)
+        (staging / FILE).write_bytes(save(weights, metadata))
         text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
         (staging / "features.json").write_text(text, encoding="utf-8")
         (staging / "README.md").write_text(card, encoding="utf-8")

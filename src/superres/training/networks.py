@@ -30,11 +30,11 @@ class Networks:
         self.experiment = experiment
         self.engine = engine or Engine(TrainingParams(), device)
         self.generator = network or build(**experiment.model)
-        self.generator.to(device).to(memory_format=torch.channels_last)
+        _laid_out(self.generator.to(device))
         self.discriminator: nn.Module | None = None
         if experiment.discriminator is not None:
             self.discriminator = build_discriminator(**experiment.discriminator)
-            self.discriminator.to(device).to(memory_format=torch.channels_last)
+            _laid_out(self.discriminator.to(device))
         fused = self.engine.fused
         self.optimizer = _optimizer(experiment.optimizer, self.generator, fused)
         self.discriminator_optimizer: torch.optim.Optimizer | None = None
@@ -135,6 +135,12 @@ class Networks:
             "ema": self.ema,
         }
         return {name: part for name, part in parts.items() if part is not None}
+
+
+def _laid_out(network: nn.Module) -> None:
+    """Lay the weights out channels-last; 3-D convolutions, which torch refuses, stay."""
+    if all(value.dim() != 5 for value in network.parameters()):
+        network.to(memory_format=torch.channels_last)
 
 
 def _optimizer(spec: OptimizerSpec, network: nn.Module, fused: bool) -> torch.optim.Optimizer:

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from superres.checkpoint import remove_states, save_model
 from superres.config import Experiment, Params, resolve_budget
+from superres.data.clip_sampler import ClipSampler
 from superres.data.manifest import data_hash
 from superres.data.sampler import Sampler
 from superres.errors import ConfigError, StorageError
 from superres.losses import Features, feature_nets
 from superres.models import build
 from superres.training import feature_run
-from superres.training.agreement import require_one_scale, run_key
+from superres.training.agreement import require_clips, require_one_scale, run_key
 from superres.training.card import training_card
+from superres.training.clip_validation import ClipValidation
 from superres.training.distributed import joined, own_device, processes
 from superres.training.features import feature_networks, lpips_network
 from superres.training.journal import NullTracker, ProgressFile, RunInfo, Tracker
@@ -141,18 +144,33 @@ def _train(
 
 
 def _trainer(job: Job, place: Place) -> Trainer:
-    params, experiment = job.params, job.experiment
-    setting = _setting(job, place)
-    device = setting.device
+    experiment, setting = job.experiment, _setting(job, place)
     if experiment.kind == "features":
         return feature_run.trainer(job, setting)
-    sampler = Sampler(
-        place.pack, "train", hr_patch=experiment.hr_patch, seed=params.seed, device=device
-    )
-    lpips = lpips_network(params.perceptual.weights) if "lpips" in experiment.watched else None
+    judge = _validation(job, setting.device)
+    trainer = Trainer(experiment, _sampler(job, setting.device), judge, setting)
+    require_clips(job.name, experiment, trainer.kind)
+    return trainer
+
+
+def _sampler(job: Job, device: str, *, pictures: bool = False) -> Sampler:
+    """Return what draws the batches: clips where the experiment names their length."""
+    patch, frames, seed = job.experiment.hr_patch, job.experiment.frames, job.params.seed
+    if frames is None or pictures:
+        return Sampler(job.pack, "train", hr_patch=patch, seed=seed, device=device)
+    return ClipSampler(job.pack, "train", frames=frames, hr_patch=patch, seed=seed, device=device)
+
+
+def _validation(
+    job: Job, device: str, lpips: nn.Module | None = None
+) -> Validation | ClipValidation:
+    params, frames = job.params, job.experiment.frames
     images = params.training.validation_images
-    validation = Validation(place.pack, params.scale, images, device, lpips)
-    return Trainer(experiment, sampler, validation, setting)
+    if frames is not None:
+        return ClipValidation(job.pack, params.scale, images, frames, device)
+    if lpips is None and "lpips" in job.experiment.watched:
+        lpips = lpips_network(params.perceptual.weights)
+    return Validation(job.pack, params.scale, images, device, lpips)
 
 
 def _setting(job: Job, place: Place) -> Setting:
@@ -171,7 +189,10 @@ def _features(job: Job, trainer: Trainer, kept: Path) -> Features | None:
     group, weights = trainer.processes, job.params.perceptual.weights
     if not group.leads:
         group.wait()  # until the first has made them
-    found = feature_networks(weights, nets, trainer.sampler, kept, job.params.seed)
+    sampler = trainer.sampler
+    if job.experiment.frames is not None:  # features are of pictures
+        sampler = _sampler(job, str(sampler.device), pictures=True)
+    found = feature_networks(weights, nets, sampler, kept, job.params.seed)
     if group.leads:
         group.wait()
     group.copy([value for one in found.values() for value in one.state_dict().values()])
@@ -203,9 +224,8 @@ def _keep(
     """Write the model folder; return it with its figures."""
     generator = build(**job.experiment.model)
     generator.load_state_dict(weights)
-    validation, images = trainer.validation, job.params.training.validation_images
-    lpips = validation.lpips if isinstance(validation, Validation) else None
-    metrics = Validation(job.pack, job.params.scale, images, "cpu", lpips).scores(generator)
+    lpips = getattr(trainer.validation, "lpips", None)
+    metrics = _validation(job, "cpu", lpips).scores(generator)
     facts = provenance(job, generator, metrics, run)
     facts["training_seconds"] = round(trainer.standing.seconds, 1)
     facts["steps"] = trainer.standing.step

@@ -1,5 +1,6 @@
 """Weights that a run starts from: another model's generator, another run's discriminator."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from superres.checkpoint import load_model
 from superres.config import Experiment
 from superres.errors import ModelError
 from superres.losses.weights import read_tensors
+from superres.models.recurrent import Recurrent
 from superres.training.networks import Networks
+
+log = logging.getLogger(__name__)
 
 DISCRIMINATOR = "discriminator.safetensors"  # in a run folder, when the run ends
 
@@ -26,10 +30,16 @@ def start_from(networks: Networks, experiment: Experiment, runs: Path) -> str:
     if experiment.init is not None:
         base = load_model(experiment.init, scale=int(experiment.model["scale"]))
         place = f"init: {experiment.init} ({base.version})"
-        fit(networks.generator, dict(base.generator.state_dict()), place)
+        weights = dict(base.generator.state_dict())
+        if isinstance(networks.generator, Recurrent) and base.info.name == "fast":
+            weights = networks.generator.from_image_network(weights)
+        taken = ""
+        if experiment.init_layers == "shared":
+            weights, taken = shared(networks.generator, weights, place)
+        fit(networks.generator, weights, place)
         if networks.ema is not None:
             networks.ema.load_state_dict(networks.generator.state_dict())
-        found.append(base.version)
+        found.append(base.version + taken)
     if experiment.init_discriminator is not None and networks.discriminator is not None:
         file = _discriminator_file(experiment.init_discriminator, runs)
         fit(networks.discriminator, read_tensors(file), f"init_discriminator: {file}")
@@ -55,6 +65,26 @@ def fit(network: nn.Module, weights: dict[str, Any], place: str) -> None:
         )
     with torch.no_grad():
         network.load_state_dict(weights)
+
+
+def shared(network: nn.Module, weights: dict[str, Any], place: str) -> tuple[dict[str, Any], str]:
+    """Return the network's own weights with those put in that have its names and shapes.
+
+    The second says how many values were taken, for the run's tags; the log names the layers that
+    begin anew. Raises ModelError when nothing fits.
+    """
+    ours = network.state_dict()
+    fits = {
+        name: weights[name]
+        for name, value in ours.items()
+        if name in weights and weights[name].shape == value.shape
+    }
+    if not fits:
+        raise ModelError(f"{place} has no layer of a name and shape of this experiment's network.")
+    values, whole = (sum(value.numel() for value in part.values()) for part in (fits, ours))
+    anew = [name for name in ours if name not in fits]
+    log.warning("%s: %d of %d values taken; anew: %s", place, values, whole, ", ".join(anew))
+    return {**ours, **fits}, f" ({values:,} of {whole:,} values)"
 
 
 def keep_discriminator(networks: Networks, folder: Path) -> None:

@@ -89,6 +89,12 @@ class Trainer:
         self._sums: dict[str, torch.Tensor] = {}  # of each figure since the last log: sum, count
         self._unread: list[tuple[Phase, Losses]] = []  # of the newest updates, on the device
 
+    @property
+    def kind(self) -> str:
+        """Return "image" or "video": what the generator takes."""
+        info = getattr(self.networks.generator, "info", None)
+        return "image" if info is None else str(info.kind)
+
     def resume(self) -> bool:
         """Take the newest valid state; False when there is none."""
         found = load_state(self.setting.state, self.setting.key) if self.processes.leads else None

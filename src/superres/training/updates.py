@@ -12,6 +12,7 @@ from superres.data.sampler import Batch
 from superres.errors import ModelError
 from superres.losses import Features, build_term
 from superres.losses.adversarial import Objective, clip_weights, gradient_penalty, objective
+from superres.losses.temporal import TEMPORAL_LOSSES, PingPong, there_and_back
 from superres.training.engine import Losses
 from superres.training.networks import Networks
 from superres.training.plan import adversarial_share
@@ -32,6 +33,7 @@ def make_update(networks: Networks, phase: Phase, features: Features | None) -> 
     """Return the update of a phase."""
     if networks.experiment.kind == "features":
         return Classified(networks)
+    _require_clips(networks, phase)
     terms = {
         name: build_term(name, features).to(next(networks.generator.parameters()).device)
         for name in phase.losses
@@ -40,6 +42,17 @@ def make_update(networks: Networks, phase: Phase, features: Features | None) -> 
     if phase.adversarial is None:
         return Supervised(networks, phase, terms)
     return Adversarial(networks, phase, terms)
+
+
+def _require_clips(networks: Networks, phase: Phase) -> None:
+    """Raise ModelError for terms, or a discriminator, of clips where there are none."""
+    if networks.experiment.frames is not None:
+        return
+    wanted = sorted(set(phase.losses) & TEMPORAL_LOSSES.keys())
+    if getattr(networks.discriminator, "for_clips", False):
+        wanted.append("discriminator 'clip'")
+    if wanted:
+        raise ModelError(f"{', '.join(wanted)}: of clips; the experiment needs `frames`, as 5")
 
 
 class Supervised:
@@ -67,8 +80,18 @@ class Supervised:
 
     def _losses(self, part: Batch) -> Losses:
         """Return every term of the phase."""
-        sr = self.networks.generator(part.lr)
-        return {name: term(sr, part.hr) for name, term in self.terms.items()}
+        return self._judged(part)[1]
+
+    def _judged(self, part: Batch) -> tuple[torch.Tensor, Losses]:
+        """Return SR and every term that needs no discriminator."""
+        back = [name for name, term in self.terms.items() if isinstance(term, PingPong)]
+        lr = there_and_back(part.lr) if back else part.lr
+        whole = self.networks.generator(lr)
+        sr = whole[:, : part.lr.shape[1]] if back else whole
+        told = {
+            name: term(whole if name in back else sr, part.hr) for name, term in self.terms.items()
+        }
+        return sr, told
 
 
 class Classified:
@@ -129,15 +152,21 @@ class Adversarial(Supervised):
 
     def _losses(self, part: Batch) -> Losses:
         """Return every term of the phase, what the discriminator says among them."""
-        sr = self.networks.generator(part.lr)
-        losses = {name: term(sr, part.hr) for name, term in self.terms.items()}
+        sr, losses = self._judged(part)
         if self.sides.relative:
             with torch.no_grad():
-                real = self.critic(part.hr)
-            losses["adversarial"] = self.sides.generator(self.critic(sr), real)
+                real = self._said(part.hr)
+            losses["adversarial"] = self.sides.generator(self._said(sr), real)
         else:
-            losses["adversarial"] = self.sides.generator(self.critic(sr))
+            losses["adversarial"] = self.sides.generator(self._said(sr))
         return losses
+
+    def _said(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the critic's logits; one that sees pictures judges every frame of a clip."""
+        if images.dim() == 5 and not getattr(self.critic, "for_clips", False):
+            images = images.flatten(0, 1)
+        logits: torch.Tensor = self.critic(images)
+        return logits
 
     def _judge(self, batch: Batch) -> Losses:
         """Make one discriminator update; return its loss, gradient and mean scores."""
@@ -151,11 +180,11 @@ class Adversarial(Supervised):
     def _verdict(self, part: Batch) -> tuple[torch.Tensor, Losses]:
         with torch.no_grad():
             made = self.networks.generator(part.lr)
-        real, fake = self.critic(part.hr), self.critic(made)
+        real, fake = self._said(part.hr), self._said(made)
         told = self.sides.discriminator(real, fake, self.game.label_smoothing)
         named = {"discriminator": told.detach()} | _scores(self.sides, real, fake)
         if self.penalty:
-            penalty = gradient_penalty(self.critic, part.hr, made)
+            penalty = gradient_penalty(self._said, part.hr, made)
             named["penalty"] = penalty.detach()
             told = told + self.penalty * penalty
         return told, named

@@ -79,7 +79,8 @@ def from_rgb(pixels: NDArray[Any], colours: Colours, pix_fmt: str) -> VideoFrame
     if height % 2 or width % 2:
         pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     name = "rgb48le" if pixels.dtype == np.uint16 else "rgb24"
-    return VideoFrame.from_ndarray(np.ascontiguousarray(pixels), name).reformat(
+    # Not from_ndarray: its copy takes as long as the conversion.
+    return VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), name).reformat(
         format=pix_fmt,
         dst_colorspace=colours.matrix,
         dst_color_range=colours.range,

@@ -1,0 +1,128 @@
+"""Networks of video: time beside networks of pictures, memory by length, and a hard cut.
+
+python benchmarks/temporal.py [speed] [memory] [cut] [--model FOLDER]     without names, all
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from run import rounds, show
+
+from superres import video
+from superres.checkpoint import Model, load_model
+from superres.inference.temporal import VideoBackend, through
+from superres.inference.upscaler import Upscaler
+from superres.models import build
+
+CLIPS = Path(os.environ.get("SUPERRES_SHARED_DATA", "../shared/data")) / "clips"
+FAST = {"name": "fast", "scale": 4, "channels": 16, "layers": 9}
+QUALITY = {"name": "fast", "scale": 4, "channels": 48, "layers": 12, "colour": "rgb"}
+OURS = {"name": "recurrent", "scale": 4, "channels": 16, "layers": 9}
+BOTH = {**OURS, "ahead": 7}
+LENGTHS = (100, 1000)
+
+Pixels = NDArray[Any]
+
+
+def made(**options: Any) -> Model:
+    """Return an untrained network as a model."""
+    network = build(**options).eval()
+    return Model(network, network.info, {"version": options["name"]})
+
+
+def real(name: str, count: int, height: int, width: int) -> list[Pixels]:
+    """Return the first frames of a film, cut to a size."""
+    shown = islice(video.read(CLIPS / name), count)
+    return [np.ascontiguousarray(one.pixels[:height, :width]) for one in shown]
+
+
+def never(_: Pixels) -> bool:
+    """Say that no scene starts."""
+    return False
+
+
+def speed(model: Model) -> None:
+    """One frame of 480x270 to 1920x1080, the networks taking turns."""
+    frames = real("flower.mp4", 3, 270, 480)
+    pictures = {name: Upscaler(made(**one)) for name, one in (("fast", FAST), ("quality", QUALITY))}
+    networks = {"ours": VideoBackend(model), "ours, both ways": VideoBackend(made(**BOTH))}
+    cases: dict[str, Any] = {
+        name: (lambda one=one: one.pixels(frames[0])) for name, one in pictures.items()
+    }
+    cases |= {
+        name: (lambda one=one: list(through(one, frames, never))) for name, one in networks.items()
+    }
+    found = rounds(cases, 2)
+    each = {name: ms / (len(frames) if name in networks else 1) for name, ms in found.items()}
+    show(f"480x270 to 1920x1080, ms a frame, {torch.get_num_threads()} threads", each, "quality")
+
+
+def memory() -> None:
+    """Peak memory of a process that upscales so many frames of 96x64."""
+    for length in LENGTHS:
+        words = [sys.executable, __file__, "--length", str(length)]
+        told = subprocess.run(words, capture_output=True, text=True, check=True)
+        print(f"{length} frames: peak {float(told.stdout):.1f} MiB")
+
+
+def film(length: int) -> Iterator[Pixels]:
+    """Yield frames of a pattern that goes by."""
+    random = np.random.default_rng(1)
+    wide = random.integers(0, 256, (64, 96 + 64, 3), dtype=np.uint8)
+    for index in range(length):
+        left = index % 64
+        yield wide[:, left : left + 96].copy()
+
+
+def upscale_film(length: int) -> None:
+    """Upscale so many frames here and print the peak memory in MiB."""
+    torch.set_num_threads(1)
+    for _ in through(VideoBackend(made(**OURS)), film(length), never):
+        continue
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def cut(model: Model) -> None:
+    """What of the old scene is in the frames after a cut, with the reset and without."""
+    before, after = (real(name, 8, 128, 192) for name in ("bikes.mp4", "cockatoo.mp4"))
+    network = VideoBackend(model)
+    alone = list(through(network, after, never))
+    begins = iter([index == len(before) for index in range(len(before) + len(after))])
+    kept = list(through(network, before + after, never))[len(before) :]
+    reset = list(through(network, before + after, lambda _: next(begins)))[len(before) :]
+    for name, frames in (("with the reset", reset), ("without it", kept)):
+        ghosts = [
+            float(np.abs(a.astype(int) - b.astype(int)).mean())
+            for a, b in zip(frames, alone, strict=True)
+        ]
+        print(f"{name}: grey levels off the new scene alone", [round(one, 3) for one in ghosts])
+
+
+def main() -> None:
+    """Run the parts that were named."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", nargs="*")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--length", type=int)
+    asked = parser.parse_args()
+    if asked.length:
+        upscale_film(asked.length)
+        return
+    model = load_model(asked.model) if asked.model else made(**OURS)
+    parts = {"speed": lambda: speed(model), "memory": memory, "cut": lambda: cut(model)}
+    for name in asked.what or parts:
+        parts[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Films through networks of video: pieces join, scenes stay apart, memory stays flat."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from films import frame
+from numpy.typing import NDArray
+from scenery import moved, scenery
+from video_specification import stirred
+
+from superres import video
+from superres.checkpoint import Model, load_model, save_model
+from superres.errors import ConfigError
+from superres.inference.footage import _upscaled
+from superres.inference.sizing import Wanted
+from superres.inference.temporal import VideoBackend, through
+from superres.inference.upscaler import Upscaler
+from superres.models import build
+from superres.video import Frame, Part
+
+Pixels = NDArray[Any]
+FORMS: dict[str, dict[str, Any]] = {
+    "causal": {"name": "recurrent", "scale": 2, "channels": 4, "layers": 2},
+    "both": {"name": "recurrent", "scale": 2, "channels": 4, "layers": 2, "ahead": 3},
+    "window": {"name": "volume", "scale": 2, "channels": 4, "blocks": 1, "skip": "bicubic"},
+    "lstm": {
+        **{"name": "video_srgan", "scale": 2, "channels": 4, "blocks": 1, "skip": "bicubic"},
+        **{"recurrent": True, "align": "dis"},
+    },
+}
+
+
+def model(form: str) -> Model:
+    torch.manual_seed(6)
+    network = stirred(build(**FORMS[form])).eval()
+    return Model(network, network.info, {"version": form})
+
+
+def pan(count: int, seed: int = 3, height: int = 24, width: int = 32) -> list[Pixels]:
+    whole = scenery(seed, 96, 128)
+    return [
+        moved(whole, -k, -2 * k)[20 : 20 + height, 20 : 20 + width].copy() for k in range(count)
+    ]
+
+
+def never(_: object) -> bool:
+    return False
+
+
+def whole(form: str, frames: list[Pixels]) -> list[Pixels]:
+    """Compute all frames at once, as levels."""
+    lr = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)[None].float() / 255
+    with torch.inference_mode():
+        sr = model(form).generator(lr)[0].clamp(0, 1).mul(255).add(0.5).floor()
+    return list(sr.permute(0, 2, 3, 1).to(torch.uint8).numpy())
+
+
+def differ(found: list[Pixels], wanted: list[Pixels]) -> int:
+    """Return the largest difference in levels."""
+    assert len(found) == len(wanted)
+    pairs = zip(found, wanted, strict=True)
+    return max(int(np.abs(a.astype(int) - b.astype(int)).max()) for a, b in pairs)
+
+
+@pytest.mark.parametrize("form", ["causal", "window", "lstm"])
+@pytest.mark.parametrize("count", [1, 2, 10, 29])
+def test_pieces_are_the_whole(form: str, count: int) -> None:
+    frames = pan(count)
+    found = list(through(VideoBackend(model(form)), frames, never))
+    assert differ(found, whole(form, frames)) <= 1  # a sum of other order may round otherwise
+
+
+def test_a_network_that_looks_both_ways_sees_as_far_ahead_as_it_says() -> None:
+    frames = pan(20)
+    network = VideoBackend(model("both"))
+    found = list(through(network, frames, never))
+    short = pan(20)[: network.frames + network.ahead]
+    wanted = whole("both", short)[: network.frames]
+    assert differ(found[: network.frames], wanted) <= 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_of_a_scene_is_in_the_next(form: str) -> None:
+    before, after = pan(11, seed=3), pan(9, seed=8)
+    cuts = iter([True] + [False] * 10 + [True] + [False] * 8)
+    found = list(through(VideoBackend(model(form)), before + after, lambda _: next(cuts)))
+    alone = list(through(VideoBackend(model(form)), after, never))
+    assert differ(found[11:], alone) == 0
+    assert differ(found[:11], list(through(VideoBackend(model(form)), before, never))) == 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_few_frames_wait_however_long_the_film(form: str) -> None:
+    network, given, most = VideoBackend(model(form)), 0, 0
+
+    def endless() -> Iterator[Pixels]:
+        nonlocal given
+        still = scenery(3, 12, 16)
+        for _ in range(40):
+            given += 1
+            yield still
+
+    for done, _ in enumerate(through(network, endless(), never), start=1):
+        most = max(most, given - done)
+    assert most <= network.frames + network.ahead
+
+
+def as_frames(pixels: list[Pixels], first: int = 0) -> list[Frame]:
+    return [frame(first + k, one) for k, one in enumerate(pixels)]
+
+
+def test_footage_begins_anew_at_a_cut_and_at_a_segment_as_a_resumed_run_must() -> None:
+    upscaler = Upscaler(model("causal"))
+    film = pan(10, 3, 60, 80) + pan(10, 8, 60, 80)
+    found = [one.pixels for one in _upscaled(as_frames(film), upscaler, 120, None)]
+    alone = [one.pixels for one in _upscaled(as_frames(film[10:]), upscaler, 120, None)]
+    assert differ(found[10:], alone) == 0
+    short = [one.pixels for one in _upscaled(as_frames(film), upscaler, 4, None)]
+    resumed = [one.pixels for one in _upscaled(as_frames(film[8:], first=8), upscaler, 4, None)]
+    assert differ(short[8:], resumed) == 0
+    assert differ(short[5:8], found[5:8]) > 0
+
+
+def test_two_real_clips_joined_leave_no_ghost(shared_data: Path) -> None:
+    taken = []
+    for name in ("bikes.mp4", "cockatoo.mp4"):
+        shown = video.read(shared_data / "clips" / name, None, Part(1.0, 0.4))
+        taken.append([np.ascontiguousarray(one.pixels[:240:2, :320:2]) for one in shown])
+    upscaler = Upscaler(model("lstm"))
+    found = [one.pixels for one in _upscaled(as_frames(taken[0] + taken[1]), upscaler, 120, None)]
+    alone = [one.pixels for one in _upscaled(as_frames(taken[1]), upscaler, 120, None)]
+    assert len(taken[0]) > 4
+    assert len(alone) > 4
+    assert differ(found[len(taken[0]) :], alone) == 0
+
+
+@pytest.fixture
+def small_film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    video.write(path, as_frames(pan(9, 3, 48, 64)))
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_upscaler_takes_films_and_pictures(form: str, small_film: Path, tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", model(form).generator, {})
+    upscaler = Upscaler(load_model(folder))
+    seen: list[int] = []
+    info = upscaler.video(
+        small_film, tmp_path / "out.mp4", progress=lambda done, _: seen.append(done)
+    )
+    assert (info.width, info.height, info.frames) == (128, 96, 9)
+    assert seen[-1] == 9
+    alone = pan(1)
+    assert differ([upscaler.pixels(alone[0])], whole(form, alone)) <= 1
+
+
+def test_another_size_is_made_by_a_resample(small_film: Path, tmp_path: Path) -> None:
+    upscaler = Upscaler(model("causal"), wanted=Wanted(scale=1.5))
+    info = upscaler.video(small_film, tmp_path / "out.mp4")
+    assert (info.width, info.height) == (96, 72)
+
+
+def test_what_a_network_of_video_cannot_do_is_refused(small_film: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="ensemble of eight turns is for networks of pictures"):
+        Upscaler(model("causal"), ensemble=True)
+    twice = Upscaler(model("causal"), wanted=Wanted(scale=4))
+    with pytest.raises(ConfigError, match="runs once"):
+        twice.video(small_film, tmp_path / "out.mp4")

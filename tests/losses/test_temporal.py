@@ -1,0 +1,90 @@
+"""Losses of clips: what they see, what they leave alone, and their gradients."""
+
+import pytest
+import torch
+from video_specification import clip
+
+from superres.losses import LOSSES, build_term, is_loss
+from superres.losses.temporal import there_and_back
+from superres.models.motion import fetched, motion
+
+TEMPORAL = ("temporal", "warped", "ping_pong")
+
+
+@pytest.mark.parametrize("name", TEMPORAL)
+def test_they_are_losses_of_experiments(name: str) -> None:
+    assert name in LOSSES
+    assert is_loss(name)
+
+
+def test_r5s_temporal_term_is_the_error_of_the_changes_alone() -> None:
+    hr = clip(4, 16, 16)
+    term = build_term("temporal")
+    assert term(hr + 0.2, hr).item() == pytest.approx(0, abs=1e-12)  # wrong, but steadily so
+    sr = hr.clone()
+    sr[:, 1] += 0.1  # one change up, one down, of three
+    assert term(sr, hr).item() == pytest.approx(2 / 3 * 0.01, rel=1e-4)
+    assert term(hr[:, :1], hr[:, :1]).item() == 0
+
+
+def test_the_warped_term_takes_motion_for_steady_and_flicker_for_not() -> None:
+    hr = clip(4, 40, 40)
+    term = build_term("warped")
+    wave = 0.1 * torch.tensor([1.0, -1.0, 1.0, -1.0]).view(1, 4, 1, 1, 1)
+    own, flickering = term(hr, hr).item(), term(hr + wave, hr).item()
+    assert own < 0.02
+    assert flickering > 0.15
+    assert term(hr[:, :1], hr[:, :1]).item() == 0
+
+
+def test_the_warped_term_does_not_count_where_hr_itself_disagrees() -> None:
+    term = build_term("warped")
+    hr = torch.zeros(1, 2, 3, 32, 32)
+    hr[:, 1] = 1  # a cut: nothing of the frame before can be found
+    assert term(torch.rand(1, 2, 3, 32, 32), hr).item() < 1e-6
+
+
+def test_ping_pong_compares_the_way_there_with_the_way_back() -> None:
+    lr = torch.arange(4.0).view(1, 4, 1, 1, 1).expand(1, 4, 3, 5, 5)
+    both = there_and_back(lr)
+    assert both[0, :, 0, 0, 0].tolist() == [0, 1, 2, 3, 2, 1, 0]
+    term = build_term("ping_pong")
+    assert term(both, lr).item() == 0
+    drifting = both + 0.01 * torch.arange(7.0).view(1, 7, 1, 1, 1)
+    assert term(drifting, lr).item() == pytest.approx(0.01 * (6 + 4 + 2) / 3, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", TEMPORAL)
+def test_the_gradient_of_every_frame_is_finite(name: str) -> None:
+    hr = clip(3, 16, 16)
+    sr = (clip(5 if name == "ping_pong" else 3, 16, 16) + 0.05).requires_grad_(True)
+    build_term(name)(sr, hr).backward()
+    assert sr.grad is not None
+    assert torch.isfinite(sr.grad).all()
+    assert sr.grad.flatten(2).abs().amax(dim=2).gt(0).sum() >= 3
+
+
+def test_losses_of_pictures_take_clips_frame_by_frame() -> None:
+    sr, hr = clip(3, 16, 16), clip(3, 16, 16).flip(1)
+    for name in ("mse", "tv", "luma_l1", "frequency"):
+        term = build_term(name)
+        frames = [term(sr[:, k], hr[:, k]).item() for k in range(3)]
+        assert term(sr, hr).item() == pytest.approx(sum(frames) / 3, rel=1e-4), name
+
+
+@pytest.mark.parametrize("method", ["dis", "farneback"])
+def test_motion_says_where_things_were(method: str) -> None:
+    lr = clip(2, 60, 80)  # the view moves by one row and two columns
+    flow = motion(lr[:, 1], lr[:, 0], method)
+    inner = flow[0, :, 15:-15, 15:-15].mean(dim=(1, 2))
+    torch.testing.assert_close(inner, torch.tensor([2.0, 1.0]), rtol=0, atol=0.25)
+    again = fetched(lr[:, 0], flow)
+    middle = (again - lr[:, 1])[..., 10:-10, 10:-10].abs().mean()
+    assert middle < 0.2 * (lr[:, 0] - lr[:, 1])[..., 10:-10, 10:-10].abs().mean()
+
+
+def test_nothing_moves_in_a_still_picture_however_small() -> None:
+    for size in ((1, 1), (5, 30), (40, 40)):
+        still = clip(1, *size)[:, 0]
+        assert motion(still, still).abs().max() < 0.1
+        torch.testing.assert_close(fetched(still, motion(still, still) * 0), still)

@@ -136,7 +136,7 @@ def test_options_that_do_not_fit_are_refused() -> None:
         upscaler(network(), tile=-1)
     generator = network()
     generator.info = replace(generator.info, kind="video")
-    with pytest.raises(ModelError, match="kind 'video'"):
+    with pytest.raises(ModelError, match="of video, and takes pictures"):
         upscaler(generator)
 
 

@@ -73,7 +73,9 @@ def test_parameters_are_those_of_the_paper_on_six_by_six_maps() -> None:
 
 
 def test_unknown_names_and_options_are_refused_with_the_accepted_ones() -> None:
-    with pytest.raises(ModelError, match="'patchgan' is not known; accepted: patch, srgan, unet"):
+    with pytest.raises(
+        ModelError, match="'patchgan' is not known; accepted: clip, patch, srgan, unet"
+    ):
         build_discriminator("patchgan")
     with pytest.raises(ModelError, match="unknown option spectral; accepted: channels, dense"):
         build_discriminator("srgan", spectral=True)
@@ -83,7 +85,14 @@ CRITICS: dict[str, dict[str, object]] = {
     "srgan": {"channels": 4, "dense": 8},
     "patch": {"channels": 4},
     "unet": {"channels": 4},
+    "clip": {"channels": 4},
 }
+
+
+def judged(name: str, height: int = 32, width: int = 32) -> torch.Tensor:
+    """Return what the critic takes: pictures, or a clip of three frames each."""
+    images = patches(height, width)
+    return images if name != "clip" else torch.stack([images, images / 2, 1 - images], dim=1)
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
@@ -93,13 +102,13 @@ class TestEveryCritic:
 
     @pytest.mark.parametrize("size", [(24, 24), (25, 39), (96, 64)])
     def test_it_takes_odd_patches(self, name: str, size: tuple[int, int]) -> None:
-        logits = build_discriminator(name, **CRITICS[name])(patches(*size))
+        logits = build_discriminator(name, **CRITICS[name])(judged(name, *size))
         assert logits.shape[:2] == (2, 1)
         assert torch.isfinite(logits).all()
 
     def test_the_gradient_reaches_every_parameter(self, name: str) -> None:
         torch.manual_seed(2)
-        network, image = build_discriminator(name, **CRITICS[name]), patches(32, 32)
+        network, image = build_discriminator(name, **CRITICS[name]), judged(name)
         image.requires_grad_(True)
         network.eval()(image).square().sum().backward()
         tensors = {**dict(network.named_parameters()), "image": image}
@@ -109,16 +118,18 @@ class TestEveryCritic:
     def test_dropout_acts_in_training_only(self, name: str) -> None:
         network = build_discriminator(name, **CRITICS[name], dropout=0.5)
         for module in network.modules():
-            module.train(isinstance(module, torch.nn.Dropout | torch.nn.Dropout2d))
-        assert not torch.equal(network(patches(32, 32)), network(patches(32, 32)))
+            module.train(
+                isinstance(module, torch.nn.Dropout | torch.nn.Dropout2d | torch.nn.Dropout3d)
+            )
+        assert not torch.equal(network(judged(name)), network(judged(name)))
         network.eval()
-        assert torch.equal(network(patches(32, 32)), network(patches(32, 32)))
+        assert torch.equal(network(judged(name)), network(judged(name)))
 
     def test_its_state_makes_the_same_logits(self, name: str) -> None:
         one, other = (build_discriminator(name, **CRITICS[name]) for _ in range(2))
-        one(patches(32, 32))  # in training a norm or a spectral norm moves its statistics
+        one(judged(name))  # in training a norm or a spectral norm moves its statistics
         other.load_state_dict(one.state_dict())
-        assert torch.equal(one.eval()(patches(32, 32)), other.eval()(patches(32, 32)))
+        assert torch.equal(one.eval()(judged(name)), other.eval()(judged(name)))
 
 
 @pytest.mark.parametrize(("layers", "patch"), [(1, 16), (2, 34), (3, 70)])

@@ -89,7 +89,6 @@ def test_a_killed_service_goes_on_with_its_video_to_the_same_file(tmp_path: Path
     with started(tmp_path, env) as server:
         found = status(server.client, task)
         assert found["interruptions"] == 1
-        assert found["frames_done"] >= 30 or found["status"] == "completed"
         found = follow(server.client, task)
         assert (found["status"], found["percent"]) == ("completed", 100)
         resumed = server.client.get("/upscale_video/get", params=task).content

@@ -15,6 +15,9 @@ from superres.inference.memory import cores
 
 TELEMETRY = "openvino_telemetry"
 
+_ONE = threading.Lock()
+_CORES: list[Any] = []
+
 
 def has_openvino() -> bool:
     """Tell whether OpenVINO is installed."""
@@ -39,6 +42,20 @@ def openvino_runtime() -> Any:
     return openvino
 
 
+def _core() -> Any:
+    """Return the process's one Core, which lives as long as the process.
+
+    Each Core gives its thread an alternate signal stack and, when it goes, puts back the one that
+    it found. Two that do not go in reverse order leave the thread a stack that is freed, and the
+    next signal, as SIGTERM at the end of a service, is a segmentation fault.
+    """
+    openvino = openvino_runtime()
+    with _ONE:
+        if not _CORES:
+            _CORES.append(openvino.Core())
+        return _CORES[0]
+
+
 class Compiled:
     """An exported network on the CPU, one picture at a time, for any number of threads.
 
@@ -48,7 +65,7 @@ class Compiled:
 
     def __init__(self, export: Path, hint: str, threads: int = 0) -> None:
         """Raise ModelError when OpenVINO cannot read the file, ConfigError when there is none."""
-        core = openvino_runtime().Core()
+        core = _core()
         options = {
             "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": threads or cores(),
@@ -73,7 +90,7 @@ def pixel_bytes(export: Path, side: int) -> float:
 
     `side`: LR pixels of the picture that is looked at; nothing is computed. Raises as Compiled.
     """
-    network = _read(openvino_runtime().Core(), export)
+    network = _read(_core(), export)
     network.reshape([1, 3, side, side])
     most = 0
     for node in network.get_ops():

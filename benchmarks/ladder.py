@@ -4,11 +4,13 @@ python benchmarks/ladder.py --pack DIR --steps 20000 --seeds 1,2,3 [--small] [-o
 Trains experiments/video-srgan-NAME.yaml with each seed on the clips of a pack, then measures Vid4.
 What is in OUT/ladder.jsonl already is not trained again, so a run that was stopped goes on.
 `--small` takes the networks of `budget: demo`. VGG16's relu5_3 term is left out where its weights
-are not on this machine, and said so.
+are not on this machine or end before; every line of the log names the terms that were trained with.
+Prints the means over seeds with their range, rung by rung, and what each rung added.
 """
 
 import argparse
 import json
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,20 @@ from superres.data.manifest import read_pack
 from superres.evaluation import Pair, evaluate, find_set, open_meters
 from superres.evaluation.pairs import clip_pairs
 from superres.inference.upscaler import Upscaler
-from superres.losses.catalog import located
+from superres.losses.weights import find_weights, reaches, shared_weights, torchvision_cache
 from superres.training.journal import NullTracker
 from superres.training.run import Place, train
 
 NAMES = ("base", "recurrent", "aligned", "smoothed", "gaussian", "temporal")
-KEYS = ("psnr_y", "ssim_y", "flicker", "tof", "warping_error")
+KEYS = ("psnr_y", "ssim_y", "flicker", "tof", "tlp", "warping_error")
+TIMES = {"flicker": 1e4, "warping_error": 1e4}
 VGG = "vgg16_relu5_3"
+
+
+def has_vgg() -> bool:
+    """Tell whether VGG16 is here and whole: relu5_3 is its last layer but one."""
+    found = [find_weights(place, "vgg16") for place in (torchvision_cache(), shared_weights())]
+    return any(file is not None and reaches(file, "vgg16") is None for file in found)
 
 
 def experiment(name: str, steps: int, *, small: bool) -> Experiment:
@@ -39,7 +48,7 @@ def experiment(name: str, steps: int, *, small: bool) -> Experiment:
     phases = []
     for phase in chosen.phases:
         losses = dict(phase.losses)
-        if located("vgg16", None) is None or "to conv2_2" in str(located("vgg16", None)):
+        if not has_vgg():
             losses.pop(VGG, None)
         phases.append({**phase.model_dump(exclude_unset=True), "losses": losses, "steps": steps})
     return parse(Experiment, content | {"phases": phases, "demo": None}, name)
@@ -68,7 +77,7 @@ def pairs(scale: int, frames: int) -> list[Pair]:
 def figures(name: str, model: Path | str, tests: list[Pair], scale: int) -> dict[str, Any]:
     """Measure one model on every clip, nothing shaved."""
     upscaler = Upscaler(load_model(model, scale=scale))
-    rows = evaluate(name, upscaler, tests, 0, meters=open_meters(["temporal"]))
+    rows = evaluate(name, upscaler, tests, 0, meters=open_meters(["temporal", "lpips"]))
     told: dict[str, Any] = {}
     for clip in dict.fromkeys(row.set for row in rows):
         own = [row for row in rows if row.set == clip]
@@ -77,6 +86,23 @@ def figures(name: str, model: Path | str, tests: list[Pair], scale: int) -> dict
             for key in KEYS
         }
     return told
+
+
+def table(lines: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a Markdown table: means over seeds and clips, and the range over seeds."""
+    yield "| rung | seeds | " + " | ".join(KEYS) + " |"
+    yield "|---|--:|" + "--:|" * len(KEYS)
+    for name in dict.fromkeys(line["name"] for line in lines):
+        own = [line for line in lines if line["name"] == name]
+        cells = []
+        for key in KEYS:
+            values = [
+                TIMES.get(key, 1) * float(np.mean([clip[key] for clip in line["clips"].values()]))
+                for line in own
+            ]
+            spread = f" ({min(values):.4g} to {max(values):.4g})" if len(own) > 1 else ""
+            cells.append(f"{np.mean(values):.4g}{spread}")
+        yield f"| {name} | {len(own)} | " + " | ".join(cells) + " |"
 
 
 def main() -> None:
@@ -97,15 +123,15 @@ def main() -> None:
     scale = int(read_pack(asked.pack)["scale"])
     tests = pairs(scale, asked.frames)
 
-    def note(name: str, seed: int, model: Path | str) -> None:
-        told = {"name": name, "seed": seed, "steps": asked.steps}
+    def note(name: str, seed: int, model: Path | str, terms: list[str]) -> None:
+        told: dict[str, Any] = {"name": name, "seed": seed, "steps": asked.steps, "terms": terms}
         told |= {"clips": figures(name, model, tests, scale)}
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(told) + "\n")
         print(json.dumps(told), flush=True)
 
     if ("bicubic", 0) not in done:
-        note("bicubic", 0, "bicubic")
+        note("bicubic", 0, "bicubic", [])
     for seed in (int(word) for word in asked.seeds.split(",")):
         for name in asked.names or NAMES:
             if (name, seed) in done:
@@ -113,7 +139,9 @@ def main() -> None:
             place = Place(asked.pack, asked.out / "runs", asked.out / "models")
             rung = experiment(name, asked.steps, small=asked.small)
             result = train(f"{name}-{seed}", rung, settings(scale, seed), NullTracker(), place)
-            note(name, seed, result.model)
+            note(name, seed, result.model, sorted({key for p in rung.phases for key in p.losses}))
+    kept = log.read_text(encoding="utf-8").splitlines()
+    print("\n".join(table([json.loads(line) for line in kept])))
 
 
 if __name__ == "__main__":

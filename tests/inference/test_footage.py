@@ -144,35 +144,6 @@ def test_a_preview_is_the_frame_of_the_result(tmp_path: Path, depth: str) -> Non
     assert round(float(pixels.mean()) * 255 / np.iinfo(pixels.dtype).max / 30) == 3
 
 
-class Remembering(Upscaler):
-    """Stands for a recurrent model: its result is how many frames it has seen since a reset."""
-
-    def __init__(self) -> None:
-        generator = build("nearest", scale=2)
-        super().__init__(Model(generator.eval(), generator.info, {}), device="cpu")
-        self.seen: list[int] = []
-
-    def reset(self) -> None:
-        self.seen.append(0)
-
-    def pixels(self, rgb: Any, *, cancelled: Any = None) -> Any:
-        self.seen[-1] += 1
-        return super().pixels(rgb, cancelled=cancelled)
-
-
-def test_a_model_that_remembers_forgets_at_cuts_and_segments(tmp_path: Path) -> None:
-    scenes = np.random.default_rng(0).integers(0, 255, (2, 48, 64, 3), np.uint8)
-    scenes[1] = 255 - scenes[0] // 4
-    frames = (
-        Frame(np.roll(scenes[int(n >= 17)], n, axis=1), n, n / 25, n, Fraction(1, 25))
-        for n in range(30)
-    )
-    video.write(tmp_path / "in.mkv", frames, options=VideoOptions(crf=10))
-    scaler = Remembering()
-    scaler.video(tmp_path / "in.mkv", tmp_path / "out.mkv", options=VideoOptions(segment=12))
-    assert [count for count in scaler.seen if count] == [12, 5, 7, 6]
-
-
 def test_a_silent_film_may_have_any_length_in_little_memory(tmp_path: Path) -> None:
     """No more frames are alive than the queues hold, however many there are."""
     given: list[weakref.ref[Any]] = []

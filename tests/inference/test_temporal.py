@@ -16,6 +16,7 @@ from superres import video
 from superres.checkpoint import Model, load_model, save_model
 from superres.errors import ConfigError
 from superres.inference.footage import _upscaled
+from superres.inference.remembered import lead_of
 from superres.inference.sizing import Wanted
 from superres.inference.temporal import VideoBackend, through
 from superres.inference.upscaler import Upscaler
@@ -113,16 +114,50 @@ def as_frames(pixels: list[Pixels], first: int = 0) -> list[Frame]:
     return [frame(first + k, one) for k, one in enumerate(pixels)]
 
 
-def test_footage_begins_anew_at_a_cut_and_at_a_segment_as_a_resumed_run_must() -> None:
-    upscaler = Upscaler(model("causal"))
+def upscaled_film(
+    upscaler: Upscaler, film: list[Pixels], segment: int = 120, first: int = 0
+) -> list[Pixels]:
+    """Upscale a film as a run that goes on before frame `first`, in segments."""
+    lead = min(first, lead_of(upscaler))
+    given = as_frames(film[first - lead :], first=first - lead)
+    return [one.pixels for one in _upscaled(given, upscaler, segment, None, first)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_footage_begins_anew_at_a_cut(form: str) -> None:
+    upscaler = Upscaler(model(form))
     film = pan(10, 3, 60, 80) + pan(10, 8, 60, 80)
-    found = [one.pixels for one in _upscaled(as_frames(film), upscaler, 120, None)]
-    alone = [one.pixels for one in _upscaled(as_frames(film[10:]), upscaler, 120, None)]
-    assert differ(found[10:], alone) == 0
-    short = [one.pixels for one in _upscaled(as_frames(film), upscaler, 4, None)]
-    resumed = [one.pixels for one in _upscaled(as_frames(film[8:], first=8), upscaler, 4, None)]
-    assert differ(short[8:], resumed) == 0
-    assert differ(short[5:8], found[5:8]) > 0
+    alone = upscaled_film(upscaler, film[10:])
+    assert differ(upscaled_film(upscaler, film)[10:], alone) == 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("segment", [16, 25])
+def test_a_run_that_goes_on_makes_the_same_film(form: str, segment: int) -> None:
+    upscaler = Upscaler(model(form))
+    film = pan(35, 3, 60, 80) + pan(20, 8, 60, 80)
+    found = upscaled_film(upscaler, film, segment)
+    assert len(found) == len(film)
+    for first in (segment, 2 * segment):
+        assert differ(found[first:], upscaled_film(upscaler, film, segment, first)) == 0
+
+
+def test_a_window_does_not_notice_segments() -> None:
+    upscaler, film = Upscaler(model("window")), pan(40, 3, 60, 80)
+    assert differ(upscaled_film(upscaler, film, 9), upscaled_film(upscaler, film)) <= 1
+
+
+@pytest.mark.parametrize("form", ["causal", "lstm"])
+def test_a_state_goes_on_over_segments_as_well_as_a_short_warm_up_can(form: str) -> None:
+    upscaler, film = Upscaler(model(form)), pan(40, 3, 60, 80)
+    found, whole_film = upscaled_film(upscaler, film, 20), upscaled_film(upscaler, film)
+    anew = upscaled_film(upscaler, film[20:])  # what a state that begins there makes
+    assert differ(found[:20], whole_film[:20]) == 0
+
+    def off(one: list[Pixels]) -> float:
+        return float(np.abs(np.stack(one) - np.stack(whole_film[20:]).astype(float)).mean())
+
+    assert off(found[20:]) < 0.1 * off(anew)
 
 
 def test_two_real_clips_joined_leave_no_ghost(shared_data: Path) -> None:

@@ -88,6 +88,21 @@ def test_reading_goes_on_after_a_position(shared_data: Path, name: str) -> None:
         assert np.array_equal(found.pixels, frame.pixels)
 
 
+@pytest.mark.parametrize("name", ["bikes.mp4", "cockatoo.mp4", TEARS])
+@pytest.mark.parametrize(("at", "lead", "first"), [(59, 12, 48), (3, 12, 0), (59, 1, 59)])
+def test_the_frames_before_a_position_are_given_once_more(
+    shared_data: Path, name: str, at: int, lead: int, first: int
+) -> None:
+    path = shared_data / "clips" / name
+    frames = list(itertools.islice(video.read(path), 64))
+    position = Position(at, frames[at].pts, checksum_of(frames[at].pixels))
+    found = list(itertools.islice(video.read(path, part=Part(after=position, lead=lead)), 15))
+    assert [f.index for f in found] == list(range(first, first + 15))
+    for one, frame in zip(found, frames[first:], strict=False):
+        assert one.pts == frame.pts
+        assert np.array_equal(one.pixels, frame.pixels)
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".h264", ".ts"])
 def test_a_position_that_is_not_found_by_its_time_is_counted_to(
     tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
@@ -98,3 +113,6 @@ def test_a_position_that_is_not_found_by_its_time_is_counted_to(
     rest = list(video.read(path, part=Part(after=position)))
     assert milliseconds(rest) == milliseconds(frames[5:])
     assert "not found by its time" in caplog.text
+    again = list(video.read(path, part=Part(after=position, lead=3)))
+    assert [one.index for one in again] == list(range(2, len(frames)))
+    assert milliseconds(again) == milliseconds(frames[2:])

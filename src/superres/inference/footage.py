@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def upscale_video(
     """Upscale the frames of `src` into `dst`; see `Upscaler.video`.
 
     Three threads decode, compute and encode; this one counts, so that Ctrl-C meets it and none
-    of them in the middle of a frame. A model with a `reset()` is told of scene cuts.
+    of them in the middle of a frame.
     """
     options = options or VideoOptions()
     info = video.probe(src, limits)
@@ -106,10 +107,13 @@ def _run(
     limits: VideoLimits | None,
     count: _Count,
 ) -> None:
-    part = Part(options.start, options.duration, film.position, deep=True)
+    lead = _lead_of(upscaler)
+    part = Part(options.start, options.duration, film.position, deep=True, lead=lead)
+    first = film.position.index + 1 if film.position else 0
+    made = partial(_upscaled, upscaler=upscaler, segment=options.segment, first=first)
     with (
         closing(ahead(video.read(src, limits, part))) as decoded,
-        closing(ahead(_upscaled(decoded, upscaler, options.segment, count.cancelled))) as done,
+        closing(ahead(made(decoded, cancelled=count.cancelled))) as done,
         closing(ahead(film.encode(done))) as encoded,
     ):
         frames = film.frames
@@ -123,60 +127,30 @@ def _run(
     film.finish()
 
 
-def _upscaled(
-    frames: Iterable[Frame], upscaler: "Upscaler", segment: int, cancelled: Question | None
-) -> Iterator[Frame]:
-    """Yield the frames upscaled, with the checksum of the source, by which a run goes on.
+def _lead_of(upscaler: "Upscaler") -> int:
+    if upscaler.info.kind != "video":
+        return 0
+    from superres.inference.remembered import lead_of
 
-    A model that remembers frames forgets them at a cut, and at the start of a segment, because
-    a resumed run does not know those before.
-    """
+    return lead_of(upscaler)
+
+
+def _upscaled(
+    frames: Iterable[Frame],
+    upscaler: "Upscaler",
+    segment: int,
+    cancelled: Question | None = None,
+    first: int = 0,
+) -> Iterator[Frame]:
+    """Yield the frames upscaled, with the checksum of the source, by which a run goes on."""
     if upscaler.info.kind == "video":
-        yield from _remembered(frames, upscaler, segment, cancelled)
+        from superres.inference.remembered import remembered
+
+        yield from remembered(frames, upscaler, segment, cancelled, first)
         return
-    reset = getattr(upscaler, "reset", None)
-    cuts = None
     for frame in frames:
-        if reset is not None:
-            if cuts is None or frame.index % segment == 0:
-                cuts = _cut_finder()
-                reset()
-            if cuts(frame):
-                reset()
         pixels = upscaler.pixels(frame.pixels, cancelled=cancelled)
         yield replace(frame, pixels=pixels, checksum=video.checksum_of(frame.pixels))
-
-
-def _remembered(
-    frames: Iterable[Frame], upscaler: "Upscaler", segment: int, cancelled: Question | None
-) -> Iterator[Frame]:
-    """Do the same with a network of video; `_upscaled` says where it begins anew."""
-    from superres.inference.temporal import upscaled
-
-    cuts = _cut_finder()
-
-    def begins(frame: Frame) -> bool:
-        nonlocal cuts
-        if frame.index % segment == 0:
-            cuts = _cut_finder()
-            cuts(frame)
-            return True
-        return cuts(frame)
-
-    for frame, sr in upscaled(frames, lambda one: one.pixels, upscaler, begins, cancelled):
-        yield replace(frame, pixels=sr, checksum=video.checksum_of(frame.pixels))
-
-
-def _cut_finder() -> Callable[[Frame], bool]:
-    from superres.data.scenes import CutFinder
-
-    finder = CutFinder()
-
-    def is_cut(frame: Frame) -> bool:
-        pixels = frame.pixels
-        return finder.is_cut(pixels if pixels.itemsize == 1 else (pixels >> 8).astype("uint8"))
-
-    return is_cut
 
 
 def _expected(info: VideoInfo, options: VideoOptions) -> int | None:

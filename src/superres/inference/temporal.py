@@ -49,6 +49,7 @@ class VideoBackend:
             raise ModelError(f"model '{model.info.name}' says it is of video, and takes pictures")
         self._network = network
         self.behind, self.ahead = network.behind, network.ahead
+        self.keeps_state = network.keeps_state
         again = self.behind + self.ahead
         self.frames = 1 if again == 0 else max(LEAST_PIECE, 2 * self.ahead)
 

@@ -2,6 +2,7 @@
 
 import logging
 import zlib
+from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,12 +56,21 @@ class Position:
 
 @dataclass(frozen=True)
 class Part:
-    """What to read: from `start` for `duration` seconds, `after` a position; 16 bits if `deep`."""
+    """What to read: from `start` for `duration` seconds, `after` a position; 16 bits if `deep`.
+
+    `lead`: the last so many frames up to that position are given once more, before the others.
+    """
 
     start: float = 0.0
     duration: float | None = None
     after: Position | None = None
     deep: bool = False
+    lead: int = 0
+
+    @property
+    def again(self) -> int:
+        """Frames that are given once more: not more than there were."""
+        return 0 if self.after is None else min(self.lead, self.after.index + 1)
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ def _frames(path: Path, info: VideoInfo, limits: VideoLimits, part: Part) -> Gen
     index, seconds = 0, 0.0
     if part.after is not None:
         moments = _after(path, info, limits, part, moments)
-        index = part.after.index + 1
+        index = part.after.index + 1 - part.again
     for moment in moments:
         seconds = moment.seconds
         if end is not None and seconds >= end - _TINY:
@@ -163,25 +173,30 @@ def _after(
 ) -> Generator[_Moment]:
     """Yield the moments after `part.after`, found by its time if the pixels are the same there.
 
-    Else, as with a file that gives no times, they are counted from the start in `whole`.
+    Those to give again come first. Where too few are found, or none, as with a file that gives no
+    times, they are counted from the start in `whole`.
     """
-    position = part.after
+    position, again = part.after, part.again
     assert position is not None
     with open_video(path, limits) as (_, stream):
         time_base = stream.time_base or 1 / info.fps
-    moments = _moments(path, info, limits, near=float(position.pts * time_base))
+    near = float(position.pts * time_base - 2 * again / info.fps)
+    moments = _moments(path, info, limits, near=near)
+    recent: deque[_Moment] = deque(maxlen=again)
     for moment in moments:
+        recent.append(moment)
         if moment.pts < position.pts:
             continue
         same = checksum_of(to_rgb(moment.frame, deep=part.deep)) == position.checksum
-        if moment.pts == position.pts and same:
+        if moment.pts == position.pts and same and len(recent) == again:
+            yield from recent
             yield from moments
             return
         break
     moments.close()
     _log.warning("%s: frame %d is not found by its time, so all are read", path, position.index)
     for count, moment in enumerate(whole):
-        if count > position.index:
+        if count > position.index - again:
             yield moment
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from superres import video
 from superres.errors import ConfigError, InputError
+from superres.serving import jobs as table_of_jobs
 from superres.serving.errors import UnavailableError
 from superres.serving.job import MOST_INTERRUPTIONS, Job
 from superres.serving.job_folder import own_folder
@@ -186,6 +187,23 @@ def test_only_the_latest_results_are_kept(tmp_path: Path, work: Work) -> None:
         wait_for(lambda: made[-1].is_over)
     assert jobs.get(made[-1].task_id)
     assert [job.folder.exists() for job in made] == [False] * 2 + [True] * KEPT
+    jobs.close()
+
+
+def test_cancelled_and_failed_tasks_drive_out_no_result(
+    tmp_path: Path, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_of_jobs, "KEPT_NOTES", KEPT + 2)
+    jobs = Jobs(tmp_path, work, 60)
+    work.release.set()
+    result = submit(jobs)
+    wait_for(lambda: result.is_over)
+    work.release.clear()
+    running = submit(jobs)
+    cancelled = [jobs.cancel(submit(jobs).task_id) for _ in range(KEPT + 5)]
+    assert jobs.get(result.task_id).result.read_bytes() == b"video"
+    assert [job.folder.exists() for job in cancelled] == [False] * 3 + [True] * (KEPT + 2)
+    jobs.cancel(running.task_id)
     jobs.close()
 
 

@@ -28,7 +28,8 @@ from superres.serving.pool import stand_back
 log = logging.getLogger(__name__)
 
 WAITING = 4  # videos that may wait behind the running one
-KEPT = 20  # finished jobs whose results stay, however young
+KEPT = 20  # completed jobs whose results stay, however young
+KEPT_NOTES = 200  # failed and cancelled ones, of which only job.json is left
 SWEEP_SECONDS = 30.0
 STOP_SECONDS = 20.0  # how long a cancellation waits for the running frame
 MOST_BYTES = 4 << 30
@@ -203,19 +204,22 @@ class Jobs:
 
     def _seconds_to_room(self) -> int:
         """Return how long the oldest result still lies there."""
-        ends = [
-            job.finished + self._ttl_seconds for job in list(self._jobs.values()) if job.is_over
-        ]
+        jobs = list(self._jobs.values())
+        ends = [job.finished + self._ttl_seconds for job in jobs if job.status == "completed"]
         return max(1, round(min(ends, default=time.time() + 60) - time.time()))
 
     def _sweep(self) -> None:
         over = sorted(
-            (job for job in list(self._jobs.values()) if job.is_over), key=lambda job: job.finished
+            (job for job in list(self._jobs.values()) if job.is_over), key=lambda job: -job.finished
         )
+        # Apart: tasks that somebody cancels must not drive out what others wait for.
+        results = [job for job in over if job.status == "completed"]
+        notes = [job for job in over if job.status != "completed"]
         oldest = time.time() - self._ttl_seconds
-        for number, job in enumerate(reversed(over)):
-            if job.finished < oldest or number >= KEPT:
-                self._forget(job)
+        for group, most in ((results, KEPT), (notes, KEPT_NOTES)):
+            for number, job in enumerate(group):
+                if job.finished < oldest or number >= most:
+                    self._forget(job)
 
     def _forget(self, job: Job) -> None:
         self._jobs.pop(job.task_id, None)

@@ -4,9 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from superres.checkpoint import Model, load_model
 from superres.evaluation import efficiency
-from superres.evaluation.efficiency import interleaved, spent_by
+from superres.evaluation.efficiency import CLIP, frames_of, interleaved, milliseconds, spent_by
+from superres.images import Picture
+from superres.inference.upscaler import Upscaler
+from superres.models import build, recurrent
+from superres.models.motion import motion
 
 
 def test_works_take_turns_and_the_first_round_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +29,26 @@ def test_works_take_turns_and_the_first_round_warms_up(monkeypatch: pytest.Monke
     assert order == ["a", "b"] * 3
     assert found["a"] == pytest.approx([1, 2])
     assert found["b"] == pytest.approx([10, 20])
+
+
+def test_a_network_of_video_is_timed_over_a_clip_flow_and_memory_included(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = build("recurrent", scale=2, channels=4, layers=1).eval()
+    asked = []
+
+    def counted(here: torch.Tensor, there: torch.Tensor, method: str) -> torch.Tensor:
+        asked.append(method)
+        return motion(here, there, method)
+
+    monkeypatch.setattr(recurrent, "motion", counted)
+    film = Upscaler(Model(network, network.info))
+    picture = Upscaler(load_model("bicubic", scale=2))
+    lr = Picture(np.zeros((24, 32, 3), np.uint8))
+    found = milliseconds({"film": film, "picture": picture}, lr, 1)
+    assert (frames_of(film), frames_of(picture)) == (CLIP, 1)
+    assert len(asked) == 2 * (CLIP - 1)
+    assert min(found.values()) > 0
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory: needs Linux")

@@ -268,19 +268,37 @@ def test_the_metric_of_params_decides_for_all() -> None:
     assert refused(judge(gan(adversarial=False), BLURRED, OLD_GAN, by_lpips)) == []
 
 
+def film(**changes: Any) -> Figures:
+    """A network of video, which has no exported form."""
+    return figures(**{"kind": "video", "export_difference": None, "pieces_difference": 0} | changes)
+
+
 def test_a_video_network_must_be_as_steady_as_bicubic() -> None:
     def video(flicker: float) -> Figures:
-        return figures(kind="video", more={"flicker": flicker})
+        return film(more={"flicker": flicker})
 
     calm = figures(30, 25, ms=1.0, more={"flicker": 0.02})
     assert refused(judge(video(0.02), calm, None, PARAMS)) == []
     found = judge(video(0.021), calm, None, PARAMS)
     assert refused(found) == [f"steady in time against bicubic on {name}" for name in scores(1, 1)]
-    unmeasured = judge(figures(kind="video"), BICUBIC, None, PARAMS)
+    unmeasured = judge(film(), BICUBIC, None, PARAMS)
     assert unmeasured.reasons == [
-        "steady in time against bicubic: found no temporal figure: the test data has no clip, "
-        "accepted <= 1 times bicubic's"
+        "steady in time against bicubic: found no temporal figure: no neighbouring frames in the "
+        "test data (a video, every: 1), accepted <= 1 times bicubic's"
     ]
+
+
+def test_a_video_network_is_served_in_pieces_instead_of_exported() -> None:
+    calm = figures(30, 25, ms=1.0, more={"flicker": 0.02})
+    rule = "a film in pieces equals whole"
+    good = judge(film(more={"flicker": 0.01}), calm, None, PARAMS)
+    assert good.passed
+    assert rule in [check.rule for check in good.checks]
+    assert "exported equals torch" not in [check.rule for check in good.checks]
+    torn = judge(film(more={"flicker": 0.01}, pieces_difference=7), calm, None, PARAMS)
+    assert refused(torn) == [rule]
+    ahead = judge(film(more={"flicker": 0.01}, pieces_difference=None), calm, None, PARAMS)
+    assert ahead.passed
 
 
 def test_the_verdict_is_strict_json_with_every_figure() -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from small import SCALE, scene, sharpener, small_params, write_model, write_pack
 
-from superres.checkpoint import Model, load_model
+from superres.checkpoint import Model, load_model, save_model
 from superres.config import Params
 from superres.data.manifest import data_hash
 from superres.errors import ModelError
+from superres.models import build
 from superres.release import promotion
 from superres.release.promotion import Ground, best_of, contest, ground, measure, stage
 from superres.release.verdict import Check, Verdict, explain, write_verdict
@@ -81,6 +82,22 @@ def test_a_model_that_cannot_be_exported_is_refused_by_the_gate(
     monkeypatch.setattr(promotion, "export_onnx", fail)
     verdict = contest(stage(trained, tmp_path / "staging"), None, PARAMS, on).verdict
     assert verdict.reasons == ["exported equals torch: found not exported, accepted <= 1"]
+
+
+@pytest.mark.parametrize(("ahead", "difference"), [(0, 0), (2, None)])
+def test_a_network_of_video_needs_no_export_to_be_measured(
+    on: Ground, tmp_path: Path, ahead: int, difference: int | None
+) -> None:
+    network = build("recurrent", scale=SCALE, channels=4, layers=1, ahead=ahead).eval()
+    folder = save_model(tmp_path / "memory", network, {"version": "memory-v"})
+    staged = stage(folder, tmp_path / "staging")
+    found, _ = measure({"memory": staged}, on)["memory"]
+    assert (found.kind, found.export_difference) == ("video", None)
+    assert found.pieces_difference == difference
+    verdict = contest(staged, None, PARAMS, on).verdict
+    rules = [reason.partition(":")[0] for reason in verdict.reasons]
+    assert "a film in pieces equals whole" not in rules
+    assert "exported equals torch" not in rules
 
 
 def test_figures_are_measured_side_by_side(on: Ground) -> None:

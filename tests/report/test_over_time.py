@@ -15,6 +15,7 @@ from scenery import moved, scenery
 
 from superres import images, video
 from superres.checkpoint import Model, load_model, save_model
+from superres.commands.clips import clips
 from superres.data.degrade import degrade
 from superres.evaluation import Meters, Pair
 from superres.images import Picture
@@ -100,9 +101,15 @@ def test_the_slice_has_the_middle_row_of_every_frame(seen: list[Seen], pairs: li
 
 
 def test_the_report_is_written_whole(seen: list[Seen], tmp_path: Path) -> None:
-    over_time.write_report({"pan": seen}, tmp_path / "report")
+    over_time.write_report({"pan": seen}, tmp_path / "report", protocol="Luma, 0 px shaved.")
     names = sorted(file.name for file in (tmp_path / "report").iterdir())
-    assert names == ["over-time.md", "pan-slice.png", "pan.mp4", "pan.svg"]
+    assert names == ["frames.csv", "over-time.md", "pan-slice.png", "pan.mp4", "pan.svg"]
+    told = (tmp_path / "report" / "over-time.md").read_text(encoding="utf-8")
+    assert told.startswith("Luma, 0 px shaved.\n\n| clip |")
+    lines = (tmp_path / "report" / "frames.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 3 * COUNT
+    assert lines[1].startswith("pan,bicubic,0,")
+    assert lines[1].endswith(",,,,"), "the first frame has no step before it"
     info = video.probe(tmp_path / "report" / "pan.mp4")
     assert (info.width, info.frames) == (4 * 128, COUNT)
     assert "<svg" in (tmp_path / "report" / "pan.svg").read_text(encoding="utf-8")
@@ -128,3 +135,21 @@ def test_the_command_line_measures_folders_of_frames(pairs: list[Pair], tmp_path
     assert found.keys() == {"bicubic", "memory"}
     assert found["memory"]["psnr_y"] == pytest.approx(found["bicubic"]["psnr_y"], abs=0.02)
     assert (tmp_path / "out" / "pan.mp4").is_file()
+    explained = (tmp_path / "out" / "over-time.md").read_text(encoding="utf-8")
+    assert "0 HR pixels shaved, every frame counts (pan 3 frames)" in explained
+
+
+def test_the_shipped_srgan_frame_by_frame_is_always_beside_it(
+    pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hr" / "pan").mkdir(parents=True)
+    for pair in pairs[:2]:
+        file = tmp_path / "hr" / "pan" / f"{pair.image}.png"
+        file.write_bytes(images.encode(pair.hr))
+    network = build("srresnet", scale=SCALE, channels=4, blocks=1)
+    save_model(tmp_path / "models" / "pretrained" / "srgan-x2", network, {})
+    monkeypatch.chdir(tmp_path)
+    clips(["bilinear"], data="hr", scale=SCALE, out=Path("out"))
+    table = (tmp_path / "out" / "over-time.md").read_text(encoding="utf-8")
+    names = [line.split("|")[2].strip() for line in table.splitlines() if "| pan |" in line]
+    assert names == ["bicubic", "srgan-x2", "bilinear"]

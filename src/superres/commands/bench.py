@@ -3,7 +3,6 @@
 import json
 import re
 import statistics
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -33,18 +32,22 @@ def bench(
     import torch
 
     from superres.checkpoint import load_model
-    from superres.evaluation.efficiency import interleaved, spent_by
+    from superres.evaluation.efficiency import frames_of, interleaved, spent_by, work_of
+    from superres.images import Picture
     from superres.inference.upscaler import Upscaler
 
     width, height = _sides(size)
     opened = load_model(model, scale=scale)
     lr = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     upscaler = Upscaler(opened, backend=backend)
-    spent = spent_by(partial(upscaler.pixels, lr))
+    spent = spent_by(work_of(upscaler, Picture(lr)))
     others, notes = _other_backends(opened, upscaler) if every_backend else ({}, {})
     timed = {"model": upscaler, **others, **(_references(opened.info.scale) if reference else {})}
-    rounds = interleaved({name: partial(one.pixels, lr) for name, one in timed.items()}, repeats)
-    medians = {name: statistics.median(found) for name, found in rounds.items()}
+    works = {name: work_of(one, Picture(lr)) for name, one in timed.items()}
+    rounds = interleaved(works, repeats)
+    medians = {
+        name: statistics.median(found) / frames_of(timed[name]) for name, found in rounds.items()
+    }
     found: dict[str, Any] = {
         "model": model,
         "size": f"{width}x{height}",

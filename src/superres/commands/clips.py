@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from superres.evaluation import Pair
+    from superres.report.over_time import Seen
 
 
 def clips(
-    models: Annotated[list[str], typer.Argument(help="names or folders; bicubic is added")],
+    models: Annotated[
+        list[str],
+        typer.Argument(help="names or folders; bicubic and a frame-wise SRGAN join"),
+    ],
     data: Annotated[
         str, typer.Option(help="vid4, or a folder with a folder of HR frames for each clip")
     ] = "vid4",
@@ -34,7 +40,7 @@ def clips(
     from superres.inference.upscaler import Upscaler
     from superres.report import over_time
 
-    names = list(dict.fromkeys(["bicubic", *models]))
+    names = list(dict.fromkeys(["bicubic", *_frame_wise_gan(scale), *models]))
     upscalers = {name: Upscaler(load_model(name, scale=scale)) for name in names}
     wrong = [name for name, one in upscalers.items() if one.info.scale != scale]
     if wrong:
@@ -44,7 +50,7 @@ def clips(
     for clip, pairs in _clips(data, scale, frames).items():
         typer.echo(f"{clip}: {len(pairs)} frames", err=True)
         found[clip] = over_time.watch(upscalers, pairs, shave, meters)
-    told = over_time.write_report(found, out)
+    told = over_time.write_report(found, out, protocol=_protocol(found, shave))
     for note in meters.notes:
         typer.echo(note, err=True)
     typer.echo(f"{told}report: {out}", err=True)
@@ -58,6 +64,23 @@ def clips(
             for clip, seen in found.items()
         }
         typer.echo(json.dumps({"scale": scale, "shave": shave, "clips": figures}))
+
+
+def _frame_wise_gan(scale: int) -> list[str]:
+    """Return the shipped SRGAN of this scale: what the reports saw flicker."""
+    from superres import pretrained
+
+    name = f"srgan-x{scale}"
+    return [name] if name in pretrained.folders() else []
+
+
+def _protocol(found: "Mapping[str, Sequence[Seen]]", shave: int) -> str:
+    counts = ", ".join(f"{clip} {len(seen[0].rows)} frames" for clip, seen in found.items())
+    return (
+        f"Luma (BT.601) and uint8 output, {shave} HR pixels shaved, every frame counts ({counts}); "
+        "LR by MATLAB's bicubic, made here. Flicker, tOF, tLP and warping error are means over "
+        "steps from frame to frame; lower is steadier."
+    )
 
 
 def _clips(data: str, scale: int, frames: int | None) -> "dict[str, list[Pair]]":

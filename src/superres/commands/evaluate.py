@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +46,7 @@ def evaluate(
     json_: Annotated[bool, typer.Option("--json", help="print JSON on stdout")] = False,
 ) -> None:
     """Compare what models make of LR pictures with the HR pictures."""
-    asked = _protocol(protocol)
+    asked = _protocol(protocol, set_)
     if set_ is not None and (data != "test" or lr is not None):
         raise typer.BadParameter(f"--set {set_} brings its own data; leave --data and --lr out")
     if model is None:
@@ -86,14 +87,17 @@ def _tell(summary: dict[str, Any], border: int, others: "Sequence[str]") -> None
         typer.echo(note, err=True)
 
 
-def _protocol(name: str) -> "Protocol":
+def _protocol(name: str, set_: str | None) -> "Protocol":
+    """Read a protocol; tables of Vid4 shave nothing, so that is what it means there."""
     from superres.errors import ConfigError
     from superres.evaluation import read_protocol
 
     try:
-        return read_protocol(name)
+        asked = read_protocol(name)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
+    whole = set_ is not None and set_.lower() == "vid4" and asked.shave is None
+    return replace(asked, shave=0) if whole else asked
 
 
 def _all(params: Path, pack: Path, report: Path, *, mlflow: bool, as_json: bool) -> None:

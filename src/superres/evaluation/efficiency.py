@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from superres.images import Picture
+from superres.inference.temporal import VideoBackend, through
 from superres.inference.upscaler import Upscaler
 
+CLIP = 5  # frames that a network of video is timed over
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
 POWER = Path("/sys/class/powercap")
@@ -17,15 +20,24 @@ HIGH_WATER = "5"  # written to clear_refs: the peak starts again from what is us
 
 
 def milliseconds(upscalers: dict[str, Upscaler], lr: Picture, repeats: int) -> dict[str, float]:
-    """Return each model's fastest time for one picture; rounds are interleaved, so ratios hold."""
-    spent = interleaved(
-        {name: _of_picture(upscaler, lr) for name, upscaler in upscalers.items()}, repeats
-    )
-    return {name: min(found) for name, found in spent.items()}
+    """Return each model's fastest time for a picture or frame, in rounds that are interleaved."""
+    works = {name: work_of(upscaler, lr) for name, upscaler in upscalers.items()}
+    spent = interleaved(works, repeats)
+    return {name: min(found) / frames_of(upscalers[name]) for name, found in spent.items()}
 
 
-def _of_picture(upscaler: Upscaler, lr: Picture) -> Callable[[], object]:
-    return lambda: upscaler.image(lr)
+def frames_of(upscaler: Upscaler) -> int:
+    """Return how many frames `work_of` upscales: a network of video is timed over a clip."""
+    return CLIP if upscaler.info.kind == "video" else 1
+
+
+def work_of(upscaler: Upscaler, lr: Picture) -> Callable[[], object]:
+    """Return the work on one picture, or on a clip with motion, flow and memory included."""
+    network = upscaler.backend
+    if not isinstance(network, VideoBackend):
+        return lambda: upscaler.image(lr)
+    frames = [np.roll(lr.pixels, shift, axis=1) for shift in range(CLIP)]
+    return lambda: list(through(network, frames, lambda _: False))
 
 
 def interleaved(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:

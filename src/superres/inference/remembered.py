@@ -9,6 +9,7 @@ for. A run that was never stopped does the same, so both make the same film.
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from superres import video
@@ -52,11 +53,9 @@ def remembered(
     begin = first - first % segment
     while True:
         end = begin + segment
-        cuts = CutFinder()
+        begins = partial(starts, CutFinder())
         seen = window.until(end)
-        for frame, sr in upscaled(
-            seen, lambda one: one.pixels, upscaler, lambda one, c=cuts: starts(c, one), cancelled
-        ):
+        for frame, sr in upscaled(seen, lambda one: one.pixels, upscaler, begins, cancelled):
             if max(begin, first) <= frame.index < end:
                 yield replace(frame, pixels=sr, checksum=video.checksum_of(frame.pixels))
         if not window.goes_on(end):

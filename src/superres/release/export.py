@@ -20,6 +20,7 @@ from superres.images.picture import Pixels
 from superres.inference.backends import Backend, BackendName, OnnxBackend, open_backend
 from superres.inference.facts import is_int8
 from superres.inference.network import prepared
+from superres.inference.temporal import VideoBackend, through
 from superres.inference.tiled import Core, TiledNetwork
 from superres.inference.upscaler import Upscaler
 from superres.release.gate import MAX_DIFFERENCE
@@ -27,6 +28,7 @@ from superres.release.gate import MAX_DIFFERENCE
 log = logging.getLogger(__name__)
 
 OPSET = 20
+PIECED = 11  # frames of a film in pieces
 SHAPES = ((1, 24, 24), (2, 17, 41), (1, 64, 33), (1, 1, 1), (3, 5, 90))  # batch, height, width
 
 
@@ -135,6 +137,23 @@ def tiled_difference(model: Model) -> int:
     whole = Upscaler(model, tile=0, backend=form, device="cpu").pixels(lr)
     tiled = Upscaler(model, tile=32, backend=form, device="cpu").pixels(lr)
     return _difference(whole, tiled)
+
+
+def pieces_difference(model: Model) -> int | None:
+    """Return the worst difference in grey levels between a film in pieces and the whole clip.
+
+    None for pictures, and for a network with a state that also looks ahead: it sees less of a
+    piece than of a whole clip, by design.
+    """
+    if model.info.kind != "video":
+        return None
+    network = VideoBackend(model, "cpu")
+    if network.keeps_state and network.ahead:
+        return None
+    frames = [np.roll(_noise(1, 40, 56)[0], shift, axis=1) for shift in range(PIECED)]
+    whole = network.piece(frames, None, 0)[0]
+    pieces = through(network, frames, lambda _: False)
+    return max(_difference(a, b) for a, b in zip(pieces, whole, strict=True))
 
 
 def _noise(batch: int, height: int, width: int) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ MEMORY = "memory for one picture of 480x270"
 SIZE = "size of the model folder"
 CARD = "card complete"
 HERE = "the champion here is the registry's"
+IN_PIECES = "a film in pieces equals whole"
 NOT_OF_THE_MODEL = (TIME, MEMORY, SIZE, HERE)  # other each time: not for a card
 MAX_DIFFERENCE = 1  # grey levels between two ways to compute the same picture
 MIB = 1 << 20
@@ -36,7 +37,8 @@ class Figures:
     export_difference: int | None  # the same, exported against torch; None: not exported
     pictures: Pictures = field(default_factory=dict)  # the same figures, picture by picture
     adversarial: bool = False  # trained with a discriminator: judged by LPIPS
-    kind: str = "image"  # or "video": judged over time, too
+    kind: str = "image"  # or "video": judged over time, too, and never exported
+    pieces_difference: int | None = None  # video: in pieces against whole; None: sees ahead
     memory: int | None = None  # bytes at the peak for one picture; None: cannot be measured here
     size: int = 0  # bytes of the model folder
     card_gaps: tuple[str, ...] = ()  # what the model card does not say
@@ -61,7 +63,7 @@ def judge(
             f"<= {params.max_colour_shift:g}",
         ),
         _equal("tiled equals whole", challenger.tiled_difference),
-        _equal("exported equals torch", challenger.export_difference),
+        _other_form(challenger),
         _card(challenger),
     ]
     named = {"challenger": challenger, "bicubic": bicubic, "champion": champion}
@@ -131,6 +133,16 @@ def _card(challenger: Figures) -> Check:
     gaps = ", ".join(challenger.card_gaps)
     found = f"it does not say: {gaps}" if gaps else "complete"
     return Check(CARD, not gaps, found, "data, licences, degradation, cost, lineage")
+
+
+def _other_form(challenger: Figures) -> Check:
+    """What is served must be what was trained: exported, or, of video, in pieces as films are."""
+    if challenger.kind != "video":
+        return _equal("exported equals torch", challenger.export_difference)
+    if challenger.pieces_difference is None:
+        told = "not applicable: it looks ahead, and no further than it says"
+        return Check(IN_PIECES, True, told, f"<= {MAX_DIFFERENCE}")
+    return _equal(IN_PIECES, challenger.pieces_difference)
 
 
 def _equal(rule: str, difference: int | None) -> Check:

@@ -25,14 +25,19 @@ from superres.evaluation import (
     open_meters,
     packed_pairs,
 )
-from superres.evaluation.efficiency import spent_by
+from superres.evaluation.efficiency import spent_by, work_of
 from superres.evaluation.protocol import Rounding
 from superres.images import Picture
 from superres.inference.facts import is_int8
 from superres.inference.upscaler import Upscaler
 from superres.models import parameter_count
 from superres.release.card import card_gaps
-from superres.release.export import export_difference, export_onnx, tiled_difference
+from superres.release.export import (
+    export_difference,
+    export_onnx,
+    pieces_difference,
+    tiled_difference,
+)
 from superres.release.gate import Figures, Pictures, judge
 from superres.release.verdict import Verdict
 from superres.report.measures import figures
@@ -167,6 +172,7 @@ def _figures(model: Model, rows: Sequence[Row], ms: float, on: Ground) -> Figure
         pictures=_pictures(rows),
         adversarial=any(phase.get("adversarial") for phase in phases),
         kind=model.info.kind,
+        pieces_difference=pieces_difference(model),
         memory=_memory(model),
         size=sum(path.stat().st_size for path in files if path.is_file()),
         card_gaps=() if model.folder is None else card_gaps(model),
@@ -177,8 +183,7 @@ def _memory(model: Model) -> int | None:
     """Return the bytes at the peak that one picture needs, in tiles as when it is served."""
     height, width = BUDGET_SIZE
     lr = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    upscaler = Upscaler(model)
-    return spent_by(lambda: upscaler.image(Picture(lr))).memory
+    return spent_by(work_of(Upscaler(model), Picture(lr))).memory
 
 
 def _pictures(rows: Sequence[Row]) -> Pictures:

@@ -138,7 +138,7 @@ def _steady(challenger: Measured, bicubic: Measured, params: GateParams) -> list
     wanted, rule = params.max_flicker_ratio_to_bicubic, "steady in time against bicubic"
     sets = {name for name, row in challenger.scores.items() if _temporal(row)}
     if not sets:
-        found = "no temporal figure: the test data has no clip"
+        found = "no temporal figure: no neighbouring frames in the test data (a video, every: 1)"
         return [Check(rule, False, found, f"<= {wanted:g} times bicubic's")]
     checks = []
     for name in sorted(sets):

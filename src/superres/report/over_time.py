@@ -1,5 +1,7 @@
 """Models over the frames of a clip: figures, a plot, a slice through time, films side by side."""
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -87,6 +89,19 @@ def table(clips: Mapping[str, Sequence[Seen]]) -> str:
     return markdown_table(lines)
 
 
+def frames_csv(clips: Mapping[str, Sequence[Seen]]) -> str:
+    """Return every figure of every frame, a line each; a first frame has no step before it."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["clip", "model", "frame", *TITLES])
+    for clip, seen in clips.items():
+        for one in seen:
+            for row in one.rows:
+                figures = [getattr(row, key) for key in TITLES]
+                writer.writerow([clip, one.name, row.image, *figures])
+    return stream.getvalue()
+
+
 def plot(seen: Sequence[Seen], title: str, path: Path) -> None:
     """Draw PSNR and flicker over the frames, a line per model, as SVG."""
     from matplotlib.figure import Figure
@@ -138,11 +153,13 @@ def _cell(key: str, value: float | None) -> str:
     return "" if value is None else f"{value * TIMES.get(key, 1):.4g}"
 
 
-def write_report(clips: Mapping[str, Sequence[Seen]], folder: Path) -> str:
-    """Write table, plots, slices and films below `folder`; return the table."""
+def write_report(clips: Mapping[str, Sequence[Seen]], folder: Path, protocol: str = "") -> str:
+    """Write tables, plots, slices and films below `folder`; return the table."""
     folder.mkdir(parents=True, exist_ok=True)
     told = table(clips)
-    write_bytes(folder / "over-time.md", told.encode("utf-8"))
+    explained = f"{protocol}\n\n{told}" if protocol else told
+    write_bytes(folder / "over-time.md", explained.encode("utf-8"))
+    write_bytes(folder / "frames.csv", frames_csv(clips).encode("utf-8"))
     for clip, seen in clips.items():
         name = clip.replace("/", "-")
         plot(seen, clip, folder / f"{name}.svg")

@@ -94,3 +94,23 @@ class Work:
 @pytest.fixture
 def work() -> Work:
     return Work()
+
+
+async def told(
+    app: Any, body: bytes, then: Callable[[], Any], *, path: str, is_whole: bool = True
+) -> int:
+    """Post a body to an address itself and return the status; `then()` is awaited after it."""
+    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
+    statuses: list[int] = []
+    messages = [{"type": "http.request", "body": body, "more_body": not is_whole}] if body else []
+
+    async def receive() -> Any:
+        return messages.pop() if messages else await then()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await app({**scope, "query_string": b"", "root_path": ""}, receive, send)
+    return statuses[0]

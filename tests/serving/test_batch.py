@@ -2,17 +2,25 @@
 
 import io
 import json
+import threading
+import time
 import zipfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from serving.conftest import told
 
 from superres import images
 from superres.images import Picture
-from superres.serving import archive
+from superres.inference.upscaler import CancelledError, Upscaler
+from superres.serving import archive, limits, runtime
 from superres.serving.archive import safe_name
 
 Serve = Any
@@ -151,3 +159,111 @@ def test_nothing_stays_on_disk(
     before = sorted((tmp_path / "work").rglob("*"))
     opened(sent(client, zipped({"x.png": png})))
     assert sorted((tmp_path / "work").rglob("*")) == before
+
+
+class Stuck:
+    """Upscaling that ends for wide pictures only when nobody waits any more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+        self.begun: list[int] = []
+        self.noticed = threading.Event()
+        self._width = width
+        self._image = Upscaler.image
+        monkeypatch.setattr(Upscaler, "image", lambda *given, **more: self(*given, **more))
+
+    def __call__(self, upscaler: Upscaler, picture: Any, *, cancelled: Callable[[], bool]) -> Any:
+        self.begun.append(picture.width)
+        while picture.width >= self._width:
+            time.sleep(0.01)
+            if cancelled():
+                self.noticed.set()
+                raise CancelledError("nobody waits")
+        return self._image(upscaler, picture, cancelled=cancelled)
+
+
+def sized(height: int, width: int) -> bytes:
+    return images.encode(Picture(np.zeros((height, width, 3), np.uint8)))
+
+
+def test_a_member_that_takes_too_long_costs_only_itself(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = Stuck(monkeypatch, width=50)
+    files = {"1.png": sized(8, 8), "large.png": sized(8, 50), "2.png": sized(9, 9)}
+    found, report = opened(sent(serve(timeout_seconds=1), zipped(files)))
+    assert found.namelist() == ["1.png", "2.png", "report.json"]
+    assert [row.get("error", {}).get("code") for row in report["files"]] == [None, "timeout", None]
+    assert (report["done"], report["failed"]) == (2, 1)
+    assert stuck.begun == [8, 50, 9]
+
+
+def test_a_defect_of_one_member_is_logged_and_costs_only_itself(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = Upscaler.image
+
+    def broken(self: Upscaler, picture: Any, **more: Any) -> Any:
+        if picture.width == 50:
+            raise ZeroDivisionError("secret")
+        return image(self, picture, **more)
+
+    monkeypatch.setattr(Upscaler, "image", broken)
+    files = {"bad.png": sized(8, 50), "good.png": sized(8, 8)}
+    _, report = opened(sent(serve(), zipped(files)))
+    assert [row.get("error", {}).get("code") for row in report["files"]] == ["failed", None]
+    assert "secret" not in json.dumps(report)
+    assert "secret" in caplog.text
+
+
+BODY = b'--x\r\nContent-Disposition: form-data; name="archive"; filename="a.zip"\r\n\r\n'
+asked = partial(told, path="/upscale_batch")
+
+
+@pytest.mark.parametrize("width", [8, 50])
+def test_a_client_that_leaves_ends_its_archive(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Whether a member takes long then or none of them does."""
+    monkeypatch.setattr(runtime, "WATCH_SECONDS", 0.05)
+    stuck = Stuck(monkeypatch, width=50)
+    client = serve()
+    content = BODY + zipped({f"{n}.png": sized(8, width) for n in range(9)}) + b"\r\n--x--\r\n"
+
+    async def leaves() -> Any:
+        while not stuck.begun:
+            await anyio.sleep(0.01)
+        return {"type": "http.disconnect"}
+
+    assert anyio.run(asked, client.app, content, leaves) == 400
+    assert len(stuck.begun) == 1 if width == 50 else len(stuck.begun) < 9
+    assert stuck.noticed.is_set() == (width == 50)
+    client.app.state.runtime.archives.require()  # the place is free again
+
+
+def test_uploads_that_never_end_keep_no_archive_waiting(serve: Serve) -> None:
+    app = serve().app
+
+    async def three() -> int:
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                stalled = partial(asked, app, BODY, anyio.sleep_forever, is_whole=False)
+                group.start_soon(stalled)
+            await anyio.sleep(0.1)
+            whole = BODY + zipped({"a.png": sized(8, 8)}) + b"\r\n--x--\r\n"
+            status = await asked(app, whole, anyio.sleep_forever)
+            group.cancel_scope.cancel()
+        return status
+
+    assert anyio.run(three) == 200
+
+
+def test_one_archive_too_many_is_refused_before_it_is_read(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "DRAIN_SECONDS", 0.0)
+    app = serve().app
+
+    with ExitStack() as stack:
+        for _ in range(runtime.MOST_ARCHIVES):
+            stack.enter_context(app.state.runtime.archives.taken())
+        assert anyio.run(asked, app, b"", anyio.sleep_forever) == 503

@@ -5,14 +5,18 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from serving.conftest import told
 
 from superres import video
 from superres.errors import ConfigError, InputError
 from superres.serving import jobs as table_of_jobs
+from superres.serving import limits
 from superres.serving.errors import UnavailableError
 from superres.serving.job import MOST_INTERRUPTIONS, Job
 from superres.serving.job_folder import own_folder
@@ -138,6 +142,23 @@ def test_videos_wait_in_line_and_the_line_has_an_end(tmp_path: Path, work: Work)
     ] * 3
     assert waiting[0].task_id not in work.begun
     jobs.close()
+
+
+def test_one_video_too_many_is_refused_before_it_is_read(
+    serve: Serve, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "DRAIN_SECONDS", 0.0)
+    client = serve()
+    jobs: Jobs = client.app.state.runtime.jobs
+    monkeypatch.setattr(jobs, "_work", work)
+    submit(jobs)
+    wait_for(lambda: work.begun)
+    for _ in range(WAITING):
+        submit(jobs)
+    assert (
+        anyio.run(partial(told, path="/upscale_video/submit"), client.app, b"", anyio.sleep_forever)
+        == 503
+    )
 
 
 def test_a_failed_video_says_why(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from superres.checkpoint import save_model
 from superres.images import Picture
 from superres.inference.upscaler import Upscaler
 from superres.models import build
-from superres.serving.errors import CURES
+from superres.serving.cures import AT, CURES, STATUS_CURES
 
 Serve = Any
 
@@ -276,4 +276,22 @@ def test_the_page_asks_no_other_host(serve: Serve) -> None:
 
 
 def test_every_cure_is_a_sentence() -> None:
-    assert all(cure.endswith(".") and cure[0].isupper() for cure in CURES.values())
+    for cures in (CURES, STATUS_CURES, *AT.values()):
+        assert all(cure.endswith(".") and cure[0].isupper() for cure in cures.values())
+
+
+def test_a_cure_fits_the_address(serve: Serve, png: bytes, clip: bytes) -> None:
+    client = serve(max_bytes=50_000, max_video_bytes=50_000)
+    film = client.post("/upscale", files={"image": ("a.mp4", clip)})
+    assert "/upscale_video/submit" in error_of(film, 415, "unsupported_type")["cure"]
+    still = client.post("/upscale_video/submit", files={"video": ("a.png", png)})
+    assert "POST /upscale." in error_of(still, 415, "unsupported_type")["cure"]
+    for path, field in (("upscale", "image"), ("upscale_batch", "archive")):
+        nothing = client.post(f"/{path}", files={"other": png})
+        assert f"-F {field}=@" in error_of(nothing, 400, "missing_field")["cure"]
+        other = client.post(f"/{path}", content=b"x")
+        assert f"-F {field}=@" in error_of(other, 415, "unsupported_media_type")["cure"]
+    large = client.post("/upscale", files={"image": b"x" * 200_000})
+    assert error_of(large, 413, "too_many_bytes")["cure"].endswith("raise SUPERRES_MAX_BYTES.")
+    array = client.post("/predict", content=b"x" * 200_000)
+    assert "arrays" in error_of(array, 413, "too_many_bytes")["cure"]

@@ -6,16 +6,17 @@ The archive is never unpacked on disk: one picture at a time is read, within the
 import json
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import IO, Any
 
 from superres.config import ServingParams
-from superres.errors import InputError, SuperresError
-from superres.serving.errors import error_body
+from superres.errors import InputError
+from superres.serving.errors import explained
 from superres.serving.pictures import Encoded
 
 REPORT = "report.json"
+PICTURES = "/upscale"  # whose words explain what is wrong with a member
 _ACCEPTED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA asks for memory as the file wants
 _IS_ENCRYPTED = 0x1
 _END = b"PK\x05\x06"
@@ -93,15 +94,11 @@ class Results:
         """Members that were not."""
         return len(self._rows) - self.done
 
-    def put(self, name: str, make: Callable[[], Encoded]) -> None:
-        """Add what `make` returns, or why it could not."""
+    def put(self, name: str, made: Encoded | Exception) -> None:
+        """Add a member's result, or why there is none."""
         row: dict[str, Any] = {"name": name}
-        try:
-            made = make()
-        except SuperresError as error:
-            code = error.code if isinstance(error, InputError) else "failed"
-            status = error.status if isinstance(error, InputError) else 500
-            self._rows.append({**row, **error_body(code, str(error), status)})
+        if isinstance(made, Exception):
+            self._rows.append({**row, **explained(made, PICTURES)})
             return
         format_name = made.media_type.removeprefix("image/")
         target = self._free(safe_name(name), _SUFFIXES.get(format_name, format_name))

@@ -1,21 +1,22 @@
 """The address of archives: members one after another through the same threads as all requests."""
 
-import asyncio
+import logging
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import IO
 
 from anyio import to_thread
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from superres.serving import measures
+from superres.errors import InputError
+from superres.inference.upscaler import CancelledError, Upscaler
 from superres.serving.archive import Members, Results
 from superres.serving.errors import UnavailableError
-from superres.serving.forms import file_of, form_of, wish_of
+from superres.serving.forms import Wish, file_of, form_of, wish_of
 from superres.serving.pictures import (
     Encoded,
     Question,
@@ -25,7 +26,8 @@ from superres.serving.pictures import (
 )
 from superres.serving.runtime import Runtime
 
-MOST = 2  # archives at the same time
+log = logging.getLogger(__name__)
+
 CHUNK = 1 << 20
 
 
@@ -33,48 +35,62 @@ async def upscale_batch(request: Request) -> Response:
     """Multipart field `archive` (zip) -> zip of upscaled pictures and report.json."""
     runtime: Runtime = request.app.state.runtime
     runtime.require_room()
-    async with _place(request), form_of(request) as form:
+    async with form_of(request) as form:
         upload = file_of(form, "archive").file
         wish = wish_of(request, form)
         if wish.format is not None:
             output_format(wish.format)
-        upscaler = await runtime.run(lambda cancelled: runtime.models.get(wish.model), request)
-        members = await runtime.run(lambda cancelled: Members(upload, runtime.params), request)
-        with ExitStack() as stack:
-            # Without a name: whatever becomes of this process, nothing stays on disk.
-            target = stack.enter_context(tempfile.TemporaryFile())
-            results = Results(target)
-            stack.callback(results.close, {})
-
-            def work(info: zipfile.ZipInfo, cancelled: Question) -> None:
-                def made() -> Encoded:
-                    data = members.read(info)
-                    return upscale_bytes(data, upscaler, wish, runtime.params, cancelled)
-
-                results.put(info.filename, made)
-
-            for info in members.infos:
-                await runtime.run(partial(work, info), request, is_patient=True)
-            facts = {"model": upscaler.info.name, "version": upscaler.version}
-            results.close({**facts, "scale": upscaler.info.scale})
-            stack.pop_all()  # from here on the answer holds the file
+        with runtime.archives.taken():  # not before: an upload may take minutes, or never end
+            upscaler = await runtime.run(lambda cancelled: runtime.models.get(wish.model), request)
+            members = await runtime.run(lambda cancelled: Members(upload, runtime.params), request)
+            results, target = await _upscaled(members, upscaler, wish, request)
     told = {"X-Superres-Done": str(results.done), "X-Superres-Failed": str(results.failed)}
     size = {"Content-Length": str(target.seek(0, 2))}
     headers = {**lineage_headers(upscaler), **told, **size}
     return StreamingResponse(_chunks(target), media_type="application/zip", headers=headers)
 
 
-@asynccontextmanager
-async def _place(request: Request) -> AsyncIterator[None]:
-    """Take one of the places for archives; UnavailableError when all are taken."""
-    state = request.app.state
-    if not hasattr(state, "batches"):
-        state.batches = asyncio.Semaphore(MOST)
-    if state.batches.locked():
-        measures.refused("archives")
-        raise UnavailableError(f"{MOST} archives are being worked on, which is the most")
-    async with state.batches:
-        yield
+async def _upscaled(
+    members: Members, upscaler: Upscaler, wish: Wish, request: Request
+) -> tuple[Results, IO[bytes]]:
+    """Return the results and the file that holds them, which is the caller's to close."""
+    runtime: Runtime = request.app.state.runtime
+
+    def work(info: zipfile.ZipInfo, cancelled: Question) -> Encoded:
+        data = members.read(info)
+        return upscale_bytes(data, upscaler, wish, runtime.params, cancelled)
+
+    with ExitStack() as stack:
+        # Without a name: whatever becomes of this process, nothing stays on disk.
+        target = stack.enter_context(tempfile.TemporaryFile())
+        results = Results(target)
+        stack.callback(results.close, {})
+        for info in members.infos:
+            made = await _made(partial(work, info), request)
+            await to_thread.run_sync(results.put, info.filename, made)
+        facts = {"model": upscaler.info.name, "version": upscaler.version}
+        results.close({**facts, "scale": upscaler.info.scale})
+        stack.pop_all()
+    return results, target
+
+
+async def _made(work: partial[Encoded], request: Request) -> Encoded | Exception:
+    """Return a member's result, or why there is none: the others' are not lost for it.
+
+    Only a client that has left ends all: ClientDisconnect.
+    """
+    runtime: Runtime = request.app.state.runtime
+    if await request.is_disconnected():  # members that are done at once are never watched
+        raise ClientDisconnect
+    try:
+        return await runtime.run(work, request, is_patient=True)
+    except (ClientDisconnect, CancelledError):
+        raise ClientDisconnect from None
+    except (InputError, UnavailableError) as error:
+        return error
+    except Exception as error:
+        log.error("a member of an archive failed", exc_info=error)
+        return error
 
 
 async def _chunks(source: IO[bytes]) -> AsyncIterator[bytes]:

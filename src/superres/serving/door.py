@@ -40,7 +40,7 @@ class Door:
         except Exception as error:
             if answer.status:
                 raise  # the answer is under way and cannot become another
-            await error_response(error)(scope, receive, answer.send)
+            await error_response(error, scope["path"])(scope, receive, answer.send)
         finally:
             _note(scope, answer)
             request_id.reset(token)

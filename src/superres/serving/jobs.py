@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, get_args
 
-from superres.errors import InputError, SuperresError
+from superres.errors import InputError
 from superres.serving import measures
-from superres.serving.errors import UnavailableError, error_body
+from superres.serving.errors import UnavailableError, explained
 from superres.serving.job import Job, Progress, Status
 from superres.serving.job_folder import locked, require_space
 from superres.serving.pool import stand_back
@@ -33,6 +33,7 @@ KEPT_NOTES = 200  # failed and cancelled ones, of which only job.json is left
 SWEEP_SECONDS = 30.0
 STOP_SECONDS = 20.0  # how long a cancellation waits for the running frame
 MOST_BYTES = 4 << 30
+SUBMIT = "/upscale_video/submit"  # whose words explain what failed
 
 Work = Callable[[Job, Progress], None]  # job.upload -> job.result; raises once job.stop is set
 
@@ -80,21 +81,17 @@ class Jobs:
 
         Raises UnavailableError when enough videos wait or lie on disk, and what `check` raises.
         """
-        self._sweep()
-        require_space(self._folder, self._most_bytes, self._seconds_to_room())
+        self.require_room()
         job = Job(uuid.uuid4().hex, self._folder, model)
         with self._lock:
-            if len(self._waiting()) >= WAITING:
-                measures.refused("videos")
-                message = f"{WAITING} videos are waiting already"
-                raise UnavailableError(message, retry_after=60)
+            self._require_line()
             self._jobs[job.task_id] = job
         try:
             self._store(job, upload, check)
         except BaseException as error:
             self._forget(job)
             if isinstance(error, InputError):
-                message = _without_path(error, job)
+                message = str(error).replace(f"{job.upload}: ", "")
                 raise InputError(message, code=error.code, status=error.status) from None
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise UnavailableError("the disk is full", code="quota", retry_after=60) from None
@@ -103,6 +100,12 @@ class Jobs:
         self._count()
         self.start()
         return job
+
+    def require_room(self) -> None:
+        """Raise UnavailableError when enough videos wait or lie on disk: none need be read then."""
+        self._sweep()
+        require_space(self._folder, self._most_bytes, self._seconds_to_room())
+        self._require_line()
 
     def get(self, task_id: str) -> Job:
         """Return the job; InputError 404 when there is none (any more)."""
@@ -150,6 +153,11 @@ class Jobs:
         self._lock_file.close()
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    def _require_line(self) -> None:
+        if len(self._waiting()) >= WAITING:
+            measures.refused("videos")
+            raise UnavailableError(f"{WAITING} videos are waiting already", retry_after=60)
 
     def _store(self, job: Job, upload: IO[bytes], check: Callable[[Path], int | None]) -> None:
         job.folder.mkdir()
@@ -227,17 +235,5 @@ class Jobs:
 
 
 def _explained(error: Exception, job: Job) -> dict[str, str]:
-    if isinstance(error, InputError):
-        body = error_body(error.code, _without_path(error, job), error.status)
-    elif isinstance(error, UnavailableError):
-        body = error_body(error.code, str(error), 503)
-    elif isinstance(error, SuperresError):
-        body = error_body("failed", str(error), 500)
-    else:
-        body = error_body("failed", "an unexpected error, see the log of the service", 500)
-    explained: dict[str, str] = body["error"]
-    return explained
-
-
-def _without_path(error: Exception, job: Job) -> str:
-    return str(error).replace(f"{job.upload}: ", "")
+    told: dict[str, str] = explained(error, SUBMIT)["error"]
+    return {**told, "message": told["message"].replace(f"{job.upload}: ", "")}

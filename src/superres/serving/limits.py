@@ -60,7 +60,7 @@ class BodyLimit:
         try:
             self._check(scope, uploads=uploads)
         except SuperresError as error:
-            await _answer_then_drain(error_response(error), receive, send)
+            await _answer_then_drain(error_response(error, scope["path"]), receive, send)
             return
         if not uploads:
             await self.app(scope, receive, send)
@@ -79,7 +79,7 @@ class BodyLimit:
         limit = _limit(scope)
         if announced.isdigit() and int(announced) > limit:
             raise _too_large(int(announced), limit)
-        scope["app"].state.runtime.require_room()
+        scope["app"].state.runtime.require_room(scope["path"])
         if self._uploads >= MOST_UPLOADS:
             measures.refused("uploads")
             raise UnavailableError(f"{self._uploads} uploads are under way, which is the most")

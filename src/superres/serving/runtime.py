@@ -13,6 +13,7 @@ from superres.config import ServingParams
 from superres.serving.errors import UnavailableError
 from superres.serving.jobs import Jobs
 from superres.serving.models import Models
+from superres.serving.places import Places
 from superres.serving.pool import Pool, Question
 from superres.serving.videos import Footage
 
@@ -22,6 +23,7 @@ Result = TypeVar("Result")
 
 WATCH_SECONDS = 0.5  # between two looks whether the client is still there
 REFRESH_SECONDS = 1.0  # between two looks whether a model was replaced
+MOST_ARCHIVES = 2  # at the same time
 
 
 class Runtime:
@@ -44,6 +46,7 @@ class Runtime:
         work = Footage(models, params)
         kept = (params.result_ttl_seconds, params.jobs_bytes)
         self.jobs = Jobs(jobs, work, *kept, niceness=params.video_niceness)
+        self.archives = Places(MOST_ARCHIVES, "archives")
         self._pool = Pool(params.threads, params.max_waiting)
         self._is_ready = threading.Event()
         self._closing = threading.Event()
@@ -81,10 +84,14 @@ class Runtime:
             raise UnavailableError(self._failure, code="model_unavailable", retry_after=60)
         raise UnavailableError("the model is being loaded", code="loading", retry_after=2)
 
-    def require_room(self) -> None:
-        """Raise UnavailableError (503) when not ready or too many wait."""
+    def require_room(self, address: str = "") -> None:
+        """Raise UnavailableError (503) when not ready or too many wait, there or at all."""
         self.require_ready()
         self._pool.require_room()
+        if address == "/upscale_batch":
+            self.archives.require()
+        elif address == "/upscale_video/submit":
+            self.jobs.require_room()
 
     async def run(
         self,

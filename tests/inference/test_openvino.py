@@ -145,6 +145,34 @@ def test_what_is_no_export_is_a_clear_error(
         open_backend(load_model(folder), "openvino", "cpu")
 
 
+ENDS = """
+import gc, os, signal, sys
+from superres.checkpoint import load_model
+from superres.inference.upscaler import Upscaler
+import numpy as np
+
+heard = []
+signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+opened = [Upscaler(load_model(sys.argv[1]), backend="openvino") for _ in range(2)]
+for one in opened:
+    one.pixels(np.zeros((24, 24, 3), np.uint8))
+while opened:  # the first to come goes first
+    del opened[0], one
+    gc.collect()
+    one = None
+    room = [bytearray(1 << 14) for _ in range(500)]  # what was freed is used anew
+    os.kill(os.getpid(), signal.SIGTERM)
+assert len(heard) == 2
+"""
+
+
+def test_a_signal_is_heard_after_networks_have_come_and_gone() -> None:
+    folder = Path(__file__).resolve().parents[2] / "models" / "pretrained" / "fast-x4"
+    words = [sys.executable, "-X", "faulthandler", "-c", ENDS, str(folder)]
+    told = subprocess.run(words, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+
+
 def test_openvino_is_imported_without_its_telemetry(tmp_path: Path) -> None:
     """Left alone, its import makes ~/intel with a client id and sends an event."""
     code = (

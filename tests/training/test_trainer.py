@@ -245,8 +245,6 @@ def test_states_are_saved_when_due(
     assert saved == [3, 6, 8]
 
 
-# Among the tests of servers: after those of promotion a signal ends the process (cause unknown).
-@pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_the_state_and_ends_the_run(
     make_trainer: Make, recorder: Any, number: signal.Signals

@@ -32,12 +32,12 @@ def fused_openvino(
     `precision` "bfloat16" is twice as fast where the processor has AVX512-BF16; about one value in
     twenty then differs by one level. Raises RuntimeError when OpenVINO cannot read the file.
     """
-    from superres.inference.openvino_runtime import openvino_runtime
+    from superres.inference.openvino_runtime import openvino_core
 
     hint = PRECISIONS.get(precision)
     if info.name not in KINDS or info.scale < 2 or hint is None:
         return None
-    core = openvino_runtime().Core()
+    core = openvino_core()
     network = _residual_of(core.read_model(export))
     if network is None:
         return None

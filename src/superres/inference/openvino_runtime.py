@@ -42,7 +42,7 @@ def openvino_runtime() -> Any:
     return openvino
 
 
-def _core() -> Any:
+def openvino_core() -> Any:
     """Return the process's one Core, which lives as long as the process.
 
     Each Core gives its thread an alternate signal stack and, when it goes, puts back the one that
@@ -65,7 +65,7 @@ class Compiled:
 
     def __init__(self, export: Path, hint: str, threads: int = 0) -> None:
         """Raise ModelError when OpenVINO cannot read the file, ConfigError when there is none."""
-        core = _core()
+        core = openvino_core()
         options = {
             "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": threads or cores(),
@@ -90,7 +90,7 @@ def pixel_bytes(export: Path, side: int) -> float:
 
     `side`: LR pixels of the picture that is looked at; nothing is computed. Raises as Compiled.
     """
-    network = _read(_core(), export)
+    network = _read(openvino_core(), export)
     network.reshape([1, 3, side, side])
     most = 0
     for node in network.get_ops():

@@ -44,7 +44,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 def test_a_picture_and_where_it_comes_from(client: httpx.Client) -> None:
     response = client.post("/upscale", files={"image": png_of(noise(40, 60))})
     assert response.status_code == 200
-    assert response.headers["x-superres-model"] == "compact"
+    assert response.headers["x-superres-model"] == "mine"
+    assert response.headers["x-superres-network"] == "compact"
     assert response.headers["x-superres-version"] == "3"
     assert images.decode(response.content).pixels.shape == (80, 120, 3)
 
@@ -142,7 +143,7 @@ def test_bentoml_keeps_health_metrics_and_the_page(client: httpx.Client) -> None
     metrics = client.get("/metrics").text
     for name in ("bentoml_service_request_total", "superres_output_pixels_total"):
         assert name in metrics
-    assert 'superres_model_loaded{model="compact",name="mine",version="3"} 1.0' in metrics
+    assert 'superres_model_loaded{model="mine",network="compact",version="3"} 1.0' in metrics
     assert client.get("/models").json()["default"] == "mine"
 
 

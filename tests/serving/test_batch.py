@@ -83,7 +83,7 @@ def test_format_and_model_can_be_chosen_and_names_stay_apart(serve: Serve, png: 
     response = sent(serve(), zipped({"x.png": png, "x.bmp": png}), params=params)
     found, report = opened(response)
     assert found.namelist() == ["x.webp", "x-2.webp", "report.json"]
-    assert report["model"] == "bicubic"
+    assert (report["model"], report["network"]) == ("bicubic", "bicubic")
     assert error_of(sent(serve(), zipped({}), params={"format": "exe"})) == (
         415,
         "unsupported_format",

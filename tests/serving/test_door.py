@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from superres.checkpoint import save_model
 from superres.config import ServingParams
+from superres.models import build
 from superres.serving.logs import JsonLines, configure, request_id
 from superres.serving.measures import metrics
 from superres.serving.models import Models
@@ -106,7 +108,8 @@ def value(metric: str, /, **labels: str) -> float:
 
 def test_answers_pixels_and_tiles_are_counted(serve: Serve, png: bytes) -> None:
     metrics()
-    which = {"model": "nearest", "version": "nearest", "kind": "picture"}
+    who = {"model": "nearest", "version": "nearest", "network": "nearest"}
+    which = {**who, "kind": "picture"}
     client = serve()
 
     def now() -> list[float]:
@@ -115,7 +118,7 @@ def test_answers_pixels_and_tiles_are_counted(serve: Serve, png: bytes) -> None:
             value("superres_requests_total", path="other", status="404"),
             value("superres_input_pixels_total", **which),
             value("superres_output_pixels_total", **which),
-            value("superres_tiles_total", model="nearest"),
+            value("superres_tiles_total", **who),
         ]
 
     before = now()
@@ -124,5 +127,23 @@ def test_answers_pixels_and_tiles_are_counted(serve: Serve, png: bytes) -> None:
     pixels = 40 * 56
     grown = [after - old for after, old in zip(now(), before, strict=True)]
     assert grown == [1, 1, pixels, 16 * pixels, 1]
-    assert value("superres_model_loaded", name="nearest", model="nearest", version="nearest") == 1
+    assert value("superres_model_loaded", **who) == 1
     assert (value("superres_waiting"), value("superres_computing")) == (0, 0)
+
+
+def test_models_of_the_same_network_are_told_apart(
+    serve: Serve, png: bytes, tmp_path: Path
+) -> None:
+    metrics()
+    for name in ("plain", "fancy"):
+        folder = tmp_path / "models" / "runs" / name
+        save_model(folder, build("bicubic", scale=2), {"version": f"{name}-1"})
+    client = serve()
+
+    def tiles(name: str) -> float:
+        which = {"model": name, "version": f"{name}-1", "network": "bicubic"}
+        return value("superres_tiles_total", **which)
+
+    before = {name: tiles(name) for name in ("plain", "fancy")}
+    client.post("/upscale", files={"image": png}, params={"model": "fancy"})
+    assert {name: tiles(name) - before[name] for name in before} == {"plain": 0, "fancy": 1}

@@ -14,13 +14,18 @@ import pytest
 from serving.conftest import told
 
 from superres import video
+from superres.checkpoint import save_model
+from superres.config import ServingParams
 from superres.errors import ConfigError, InputError
+from superres.models import build
 from superres.serving import jobs as table_of_jobs
 from superres.serving import limits
 from superres.serving.errors import UnavailableError
 from superres.serving.job import MOST_INTERRUPTIONS, Job
 from superres.serving.job_folder import own_folder
 from superres.serving.jobs import KEPT, WAITING, Jobs
+from superres.serving.models import Models
+from superres.serving.videos import Footage
 
 Serve = Any
 Work = Any
@@ -263,6 +268,20 @@ def test_results_outlive_the_service_and_unfinished_work_goes_on(
     assert work.begun[-2:] == ["f" * 32, "a" * 32]  # what had begun goes first
     assert sorted(path.name for path in interrupted.folder.iterdir()) == ["job.json", "video.mp4"]
     again.close()
+
+
+def test_a_resumed_video_has_the_version_that_it_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "runs" / "mine"
+    save_model(folder, build("bicubic", scale=2), {"version": "5"})
+    footage = Footage(Models(tmp_path, "nearest", ServingParams()), ServingParams())
+    for asked in ("mine", "mine@5"):
+        job = killed(tmp_path, asked.replace("@", "-"))
+        job.model, job.version, job.done = asked, "5", 7
+        assert footage._upscaler(job).version == "5"
+        assert job.done == 7  # not begun anew
+    job.model = "mine@gone"
+    with pytest.raises(InputError, match="no version 'gone'"):
+        footage._upscaler(job)
 
 
 def test_a_video_that_ends_the_service_again_and_again_is_given_up(

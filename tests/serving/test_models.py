@@ -48,6 +48,21 @@ def test_the_default_stays_open_when_others_close(root: Path) -> None:
     assert models.get() is default
 
 
+def test_what_is_closed_is_not_told_as_loaded(root: Path) -> None:
+    from prometheus_client import REGISTRY
+
+    models = Models(root, "champion", ServingParams())
+    names = ("champion", "first", "second", "a", "bicubic", "nearest")
+    which = {name: models.get(name).which._asdict() for name in names}
+    told = {name: REGISTRY.get_sample_value("superres_model_loaded", which[name]) for name in names}
+    assert {name for name, loaded in told.items() if loaded} == {*models._open}
+
+
+def test_a_baseline_is_served_whatever_computes_the_models(root: Path) -> None:
+    models = Models(root, "bicubic", ServingParams(backend="onnx"))
+    assert models.get().backend.name == "torch"
+
+
 def test_baselines_upscale_like_the_default(root: Path) -> None:
     models = Models(root, "second", ServingParams())
     assert models.get().info.scale == 3

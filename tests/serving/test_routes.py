@@ -62,6 +62,23 @@ def test_the_model_can_be_chosen(serve: Serve, png: bytes, tmp_path: Path) -> No
     assert [m["name"] for m in client.get("/models").json()["models"]][:2] == ["nearest", "mine"]
 
 
+def test_the_name_in_an_answer_can_be_sent_back(serve: Serve, png: bytes, tmp_path: Path) -> None:
+    save_model(tmp_path / "models" / "runs" / "mine", build("bicubic", scale=2), {"version": "5"})
+    client = serve(model="mine")
+    array = {"instances": np.zeros((1, 2, 2, 3)).tolist()}
+    for answer in (
+        client.post("/upscale", files={"image": png}),
+        client.post("/predict", json=array),
+    ):
+        told = answer.headers
+        assert (told["x-superres-model"], told["x-superres-network"]) == ("mine", "bicubic")
+    assert answer.json()["model"] == "mine"
+    exactly = {"model": f"{told['x-superres-model']}@{told['x-superres-version']}"}
+    assert client.post("/predict", json={**array, **exactly}).json()["model"] == "mine"
+    (facts,) = [one for one in client.get("/models").json()["models"] if one["name"] == "mine"]
+    assert facts["network"] == "bicubic"
+
+
 @pytest.mark.parametrize(
     ("options", "size"),
     [

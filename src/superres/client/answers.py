@@ -16,7 +16,10 @@ OVER = ("completed", "failed", "canceled")
 
 @dataclass(frozen=True)
 class Upscaled:
-    """A picture as the service made it; `seconds` is its own time, where it says so."""
+    """A picture as the service made it; `seconds` is its own time, where it says so.
+
+    `model` can be sent again, `network` is the kind of network that it is.
+    """
 
     content: bytes
     media_type: str
@@ -25,6 +28,7 @@ class Upscaled:
     scale: str
     seconds: float | None
     request_id: str | None
+    network: str = ""
 
     @classmethod
     def of(cls, answer: httpx.Response) -> "Upscaled":
@@ -39,6 +43,7 @@ class Upscaled:
             told("x-superres-scale", ""),
             float(seconds) if seconds else None,
             told("x-request-id"),
+            told("x-superres-network", ""),
         )
 
     @property

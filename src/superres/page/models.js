@@ -62,7 +62,7 @@ function validation(metrics = {}) {
 function card(model, use) {
   const { degradation: made = {} } = model;
   const facts = {
-    Version: model.version, Network: model.model !== model.name && model.model, Parameters: model.parameters && count(model.parameters),
+    Version: model.version, Network: model.network !== model.name && model.network, Parameters: model.parameters && count(model.parameters),
     Size: model.bytes && bytes(model.bytes), "Made for": made.kernel && `pictures made smaller by ${made.scale} (${made.kernel})`,
     Validation: validation(model.metrics),
     "Trained on": model.sets?.join(", "), Licence: model.licences?.join("; "), From: model.source, Made: model.created?.slice(0, 10),

@@ -91,7 +91,7 @@ async function upscale(item) {
   const said = (name) => answer.headers.get(`X-Superres-${name}`);
   return {
     blob, url: URL.createObjectURL(blob), options: item.options, seconds: (performance.now() - begun) / 1000,
-    network: said("Model"), version: said("Version"), scale: said("Scale"),
+    model: said("Model"), version: said("Version"), scale: said("Scale"),
     served: Number(said("Seconds")) || null, id: answer.headers.get("X-Request-ID"),
   };
 }
@@ -146,14 +146,14 @@ function describe(item, shown) {
   const { result } = item;
   const { before, width, height } = viewer;
   const scale = result.scale && !(result.options.scale || result.options.size) ? result.scale : before.naturalWidth && width / before.naturalWidth;
-  const name = resultName(item.name, result.blob.type, scale, result.options.model || facts.default || result.network || "superres");
+  const name = resultName(item.name, result.blob.type, scale, result.options.model || result.model || facts.default || "superres");
   Object.assign($("download"), { href: result.url, download: name, hidden: false });
   $("download").setAttribute("aria-label", `Download ${name}`);
   item.saved = name;
   const size = shown ? `${before.naturalWidth ? `${before.naturalWidth} × ${before.naturalHeight} → ` : ""}${width} × ${height}` : "this browser cannot show the format; download it";
   const served = result.served ? ` (computing ${duration(result.served)})` : "";
   const text = [size, `${bytes(result.blob.size)} ${result.blob.type.split("/")[1]?.toUpperCase()}`, `${duration(result.seconds)}${served}`];
-  $("facts").replaceChildren(make("b", {}, result.version ?? result.network ?? ""), ` · ${text.join(" · ")}`);
+  $("facts").replaceChildren(make("b", {}, result.version ?? result.model ?? ""), ` · ${text.join(" · ")}`);
 }
 
 function offerAgain() {

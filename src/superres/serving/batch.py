@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from superres.errors import InputError
-from superres.inference.upscaler import CancelledError, Upscaler
+from superres.inference.upscaler import CancelledError
 from superres.serving.archive import Members, Results
 from superres.serving.errors import UnavailableError
 from superres.serving.forms import Wish, file_of, form_of, wish_of
@@ -25,6 +25,7 @@ from superres.serving.pictures import (
     upscale_bytes,
 )
 from superres.serving.runtime import Runtime
+from superres.serving.served import Served
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ async def upscale_batch(request: Request) -> Response:
 
 
 async def _upscaled(
-    members: Members, upscaler: Upscaler, wish: Wish, request: Request
+    members: Members, upscaler: Served, wish: Wish, request: Request
 ) -> tuple[Results, IO[bytes]]:
     """Return the results and the file that holds them, which is the caller's to close."""
     runtime: Runtime = request.app.state.runtime
@@ -68,8 +69,7 @@ async def _upscaled(
         for info in members.infos:
             made = await _made(partial(work, info), request)
             await to_thread.run_sync(results.put, info.filename, made)
-        facts = {"model": upscaler.info.name, "version": upscaler.version}
-        results.close({**facts, "scale": upscaler.info.scale})
+        results.close({**upscaler.which._asdict(), "scale": upscaler.info.scale})
         stack.pop_all()
     return results, target
 

@@ -7,7 +7,10 @@ its figures in files that several processes share, and BentoML says so shortly b
 import threading
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from superres.serving.served import Which
 
 _lock = threading.Lock()
 
@@ -24,7 +27,7 @@ def metrics() -> Any:
 def _made() -> Any:
     from prometheus_client import Counter, Gauge, Histogram
 
-    which = ["model", "version", "kind"]
+    which = ["model", "version", "network"]  # "model" is a name that clients can send
     here: Literal["livesum"] = "livesum"  # over the processes that live
     return SimpleNamespace(
         requests=Counter("superres_requests", "Answers.", ["path", "status"]),
@@ -32,12 +35,12 @@ def _made() -> Any:
             "superres_request_seconds", "Until the last byte.", ["path"], buckets=SECONDS
         ),
         refused=Counter("superres_refused", "Requests refused for want of room.", ["code"]),
-        input_pixels=Counter("superres_input_pixels", "LR pixels taken.", which),
+        input_pixels=Counter("superres_input_pixels", "LR pixels taken.", [*which, "kind"]),
         output_pixels=Counter(
-            "superres_output_pixels", "SR pixels made; rate() is pixels/s.", which
+            "superres_output_pixels", "SR pixels made; rate() is pixels/s.", [*which, "kind"]
         ),
-        tiles=Counter("superres_tiles", "Tiles begun.", ["model"]),
-        frames=Counter("superres_video_frames", "Frames of videos made.", ["model"]),
+        tiles=Counter("superres_tiles", "Tiles begun.", which),
+        frames=Counter("superres_video_frames", "Frames of videos made.", which),
         waiting=Gauge(
             "superres_waiting", "Requests that wait for a thread.", multiprocess_mode=here
         ),
@@ -45,8 +48,8 @@ def _made() -> Any:
         videos=Gauge("superres_videos", "Video tasks.", ["status"], multiprocess_mode=here),
         loaded=Gauge(
             "superres_model_loaded",
-            "1: this version answers under this name.",
-            ["name", "model", "version"],
+            "1: this version is open under this name.",
+            which,
             multiprocess_mode="livemax",
         ),
         reloads=Counter("superres_model_reloads", "Models that moved while serving.", ["result"]),
@@ -64,20 +67,20 @@ def refused(code: str) -> None:
     metrics().refused.labels(code).inc()
 
 
-def made(model: str, version: str, kind: str, taken: int, given: int) -> None:
+def made(which: "Which", kind: str, taken: int, given: int) -> None:
     """Count the pixels of a picture, array or video, and those of its result."""
-    metrics().input_pixels.labels(model, version, kind).inc(taken)
-    metrics().output_pixels.labels(model, version, kind).inc(given)
+    metrics().input_pixels.labels(*which, kind).inc(taken)
+    metrics().output_pixels.labels(*which, kind).inc(given)
 
 
-def tile(model: str) -> None:
+def tile(which: "Which") -> None:
     """Count a tile."""
-    metrics().tiles.labels(model).inc()
+    metrics().tiles.labels(*which).inc()
 
 
-def frame(model: str) -> None:
+def frame(which: "Which") -> None:
     """Count a frame of a video."""
-    metrics().frames.labels(model).inc()
+    metrics().frames.labels(*which).inc()
 
 
 def waiting(number: int) -> None:
@@ -96,9 +99,9 @@ def videos(numbers: dict[str, int]) -> None:
         metrics().videos.labels(status).set(number)
 
 
-def loaded(name: str, model: str, version: str, *, is_there: bool) -> None:
-    """Say that a version answers under a name, or does no more."""
-    metrics().loaded.labels(name, model, version).set(int(is_there))
+def loaded(which: "Which", *, is_there: bool) -> None:
+    """Say that a version is open under a name, or is no more."""
+    metrics().loaded.labels(*which).set(int(is_there))
 
 
 def reloaded(result: str) -> None:

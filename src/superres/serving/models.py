@@ -10,16 +10,14 @@ import logging
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from superres import pretrained
 from superres.config import ServingParams
 from superres.errors import InputError, ModelError
 from superres.serving import cards, measures
 from superres.serving.folders import folders_below, provenance_of, stamp_of
-
-if TYPE_CHECKING:
-    from superres.inference.upscaler import Upscaler
+from superres.serving.served import Served
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +47,12 @@ class Models:
         self._params = params
         self._elsewhere = Path(default) if (Path(default) / "model.json").is_file() else None
         self.default = default if self._elsewhere is None else self._elsewhere.resolve().name
-        self._open: OrderedDict[str, Upscaler] = OrderedDict()
+        self._open: OrderedDict[str, Served] = OrderedDict()
         self._stamps: dict[str, object] = {}
-        self._former: OrderedDict[tuple[str, str], Upscaler] = OrderedDict()
+        self._former: OrderedDict[tuple[str, str], Served] = OrderedDict()
         self._opening = threading.Lock()
 
-    def get(self, name: str | None = None) -> "Upscaler":
+    def get(self, name: str | None = None) -> Served:
         """Return the upscaler called `name`, opened on first use; "name@version" is exactly that.
 
         Raises InputError 404 for what is not served, ModelError when its files are damaged.
@@ -120,7 +118,7 @@ class Models:
             for version in dict.fromkeys([current, *former])
         ]
 
-    def _other(self, name: str, version: str) -> "Upscaler":
+    def _other(self, name: str, version: str) -> Served:
         """Find a version in another folder: a champion is one of the runs."""
         for other, folder in self._folders().items():
             if provenance_of(folder).get("version") == version:
@@ -129,34 +127,35 @@ class Models:
         message = f"model '{name}' has no version '{version[:LONGEST_NAME]}' here; known: {known}"
         raise InputError(message, code="unknown_version", status=404)
 
-    def _enter(self, name: str, upscaler: "Upscaler") -> None:
+    def _enter(self, name: str, upscaler: Served) -> None:
         scale = self._open[self.default].info.scale if self.default in self._open else None
         self._open[name] = upscaler
-        measures.loaded(name, upscaler.info.name, upscaler.version, is_there=True)
+        measures.loaded(upscaler.which, is_there=True)
         if name == self.default and scale not in (None, upscaler.info.scale):
             for other in [key for key in self._open if key not in self._folders()]:
-                del self._open[other]  # a baseline upscales like the default
+                self._close(other)  # a baseline upscales like the default
         while len(self._open) > KEPT_MODELS:
-            del self._open[next(key for key in self._open if key != self.default)]
+            self._close(next(key for key in self._open if key != self.default))
 
-    def _keep(self, name: str, former: "Upscaler") -> None:
+    def _close(self, name: str) -> None:
+        measures.loaded(self._open.pop(name).which, is_there=False)
+
+    def _keep(self, name: str, former: Served) -> None:
         if former.version != self._open[name].version:
-            measures.loaded(name, former.info.name, former.version, is_there=False)
+            measures.loaded(former.which, is_there=False)
             self._former[name, former.version] = former
             while len(self._former) > KEPT_FORMER:
                 self._former.popitem(last=False)
 
-    def _load(self, name: str) -> "Upscaler":
+    def _load(self, name: str) -> Served:
         from superres.checkpoint import load_model
-        from superres.inference.upscaler import Upscaler
 
         folder = self.folder(name)  # a name from outside is looked up, it never becomes a path
         stamp = stamp_of(folder)
         model = load_model(name if folder is None else folder, scale=self._baseline_scale())
         if stamp != stamp_of(folder):
             raise ModelError(f"{folder}: was replaced while it was read; try again.")
-        tile = None if self._params.tile == "auto" else self._params.tile
-        upscaler = Upscaler(model, tile=tile, backend=self._params.backend)
+        upscaler = Served(name, model, folder, self._params)
         self._stamps[name] = stamp
         return upscaler
 
@@ -194,20 +193,20 @@ class Models:
         folder = self._folders().get(name)
         facts |= {} if folder is None else cards.facts(folder)
         if (opened := self._open.get(name)) is not None:
-            lineage = opened.lineage
-            return {**facts, **lineage, "model": opened.info.name, "scale": opened.info.scale}
+            known = {key: value for key, value in opened.lineage.items() if key != "model"}
+            return {**facts, "network": opened.info.name, "scale": opened.info.scale, **known}
         if folder is None:
-            return {**facts, "model": name, "version": name, "scale": self._baseline_scale()}
+            return {**facts, "network": name, "version": name, "scale": self._baseline_scale()}
         try:
             content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
             info, provenance = content["info"], content["provenance"]
             known = {key: provenance[key] for key in ("version", "run_id") if provenance.get(key)}
-            return {**facts, "model": info["name"], "scale": info["scale"], **known}
+            return {**facts, "network": info["name"], "scale": info["scale"], **known}
         except (OSError, ValueError, KeyError, TypeError) as error:
             return {**facts, "error": f"model.json cannot be read ({error!r})"}
 
 
-def _warmed(upscaler: "Upscaler") -> None:
+def _warmed(upscaler: Served) -> None:
     import numpy as np
 
     upscaler.pixels(np.zeros((64, 64, 3), np.uint8))

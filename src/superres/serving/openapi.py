@@ -54,7 +54,8 @@ UPLOADS = (400, 401, 404, 408, 413, 415, 422, 503)
 ID = {"X-Request-ID": {"schema": TEXT, "description": "the request's own, or a new one"}}
 LINEAGE = {
     **ID,
-    "X-Superres-Model": {"schema": TEXT, "description": "which network"},
+    "X-Superres-Model": {"schema": TEXT, "description": "who, as `model` takes it"},
+    "X-Superres-Network": {"schema": TEXT, "description": "which kind of network that is"},
     "X-Superres-Version": {"schema": TEXT, "description": "exactly which weights"},
     "X-Superres-Scale": {"schema": COUNT, "description": "the model's factor"},
 }

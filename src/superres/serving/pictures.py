@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ from superres.images import Limits, Picture
 from superres.inference.sizing import Wanted, passes
 from superres.serving import measures
 from superres.serving.forms import Wish
+from superres.serving.served import Served
 
 if TYPE_CHECKING:
-    from superres.inference.upscaler import Upscaler
     from superres.video import VideoLimits
 
 Question = Callable[[], bool]
@@ -56,7 +56,7 @@ class _Limits(Limits):
 
 
 def upscale_bytes(
-    data: bytes, upscaler: "Upscaler", wish: Wish, params: ServingParams, cancelled: Question
+    data: bytes, upscaler: Served, wish: Wish, params: ServingParams, cancelled: Question
 ) -> Encoded:
     """Decode within the limits, upscale to the size wished for, encode as wished or as it came.
 
@@ -79,13 +79,13 @@ def upscale_bytes(
     sr = upscaler.image(picture, cancelled=counted(cancelled, upscaler))
     content = images.encode(sr, str(target), text=text_of(upscaler))
     pixels = picture.width * picture.height
-    measures.made(upscaler.info.name, upscaler.version, "picture", pixels, height * width)
+    measures.made(upscaler.which, "picture", pixels, height * width)
     spent = {"X-Superres-Seconds": f"{time.perf_counter() - start:.3f}"}
     headers = {**lineage_headers(upscaler), **spent}
     return Encoded(content, f"image/{str(target).lower()}", headers, width, height)
 
 
-def sized(upscaler: "Upscaler", wanted: Wanted) -> "Upscaler":
+def sized(upscaler: Served, wanted: Wanted) -> Served:
     """Return the upscaler for another size; both share the network."""
     if wanted == Wanted():
         return upscaler
@@ -111,11 +111,11 @@ def about_pixels(data: bytes) -> int:
     return len(data) // 2 if data.startswith(b"\x89PNG") else 4 * len(data)
 
 
-def counted(cancelled: Question, upscaler: "Upscaler") -> Question:
+def counted(cancelled: Question, upscaler: Served) -> Question:
     """Return `cancelled`, which is asked before each tile, with the tiles counted."""
 
     def question() -> bool:
-        measures.tile(upscaler.info.name)
+        measures.tile(upscaler.which)
         return cancelled()
 
     return question
@@ -153,9 +153,14 @@ def video_limits(params: ServingParams) -> "VideoLimits":
     )
 
 
-def lineage_headers(upscaler: "Upscaler") -> dict[str, str]:
-    """Return X-Superres-Model, -Version and what is known of run, code and data."""
-    facts = {**upscaler.lineage, "scale": str(upscaler.info.scale)}
+def lineage_headers(upscaler: Served) -> dict[str, str]:
+    """Return X-Superres-Model, -Version, -Network and what is known of run, code and data."""
+    facts = {**upscaler.lineage, **upscaler.which._asdict(), "scale": str(upscaler.info.scale)}
+    return told(facts)
+
+
+def told(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return facts as headers X-Superres-..., which hold ASCII alone."""
     return {
         f"X-Superres-{key.replace('_', '-').title()}": value.encode("ascii", "replace").decode()
         for key, value in facts.items()

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from superres.errors import InputError
-
-if TYPE_CHECKING:
-    from superres.inference.upscaler import Upscaler
+from superres.serving.served import Served
 
 Floats = NDArray[np.float32]
 
@@ -56,9 +54,9 @@ def _array(instances: list[Any]) -> Floats:
     return found.astype(np.float32)
 
 
-def answer(sr: Floats, upscaler: "Upscaler") -> bytes:
+def answer(sr: Floats, upscaler: Served) -> bytes:
     """Write (N, 3, h, w) in [0, 1] as {"predictions": (N, h, w, 3), "model", "version"}."""
-    facts = {"model": upscaler.info.name, "version": upscaler.version}
+    facts = {"model": upscaler.name, "version": upscaler.version}
     tail = json.dumps(facts)[1:].encode()
     return b'{"predictions": [' + b", ".join(_pictures(sr)) + b"], " + tail
 

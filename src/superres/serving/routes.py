@@ -80,8 +80,7 @@ async def predict(request: Request) -> Response:
         check_output(lr.size // 3, upscaler.info.scale, runtime.params)
         question = counted(cancelled, upscaler)
         sr = upscaler.tensor(lr.transpose(0, 3, 1, 2), cancelled=question)
-        facts = (upscaler.info.name, upscaler.version)
-        measures.made(*facts, "array", lr.size // 3, sr.size // 3)
+        measures.made(upscaler.which, "array", lr.size // 3, sr.size // 3)
         answer = arrays.answer(sr, upscaler)
         return Response(answer, media_type="application/json", headers=lineage_headers(upscaler))
 

@@ -61,7 +61,7 @@ MODELS = record(
         "models": listed(
             record(
                 {"name": TEXT, "default": FLAG},
-                {"model": TEXT, "scale": COUNT, "version": TEXT, "error": TEXT},
+                {"network": TEXT, "scale": COUNT, "version": TEXT, "error": TEXT},
             )
         ),
     }

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from superres.errors import InputError
 from superres.serving.forms import file_of, form_of, option_of
 from superres.serving.job import Job
-from superres.serving.pictures import Question, check_video
+from superres.serving.pictures import Question, check_video, told
 from superres.serving.runtime import Runtime
 
 
@@ -53,7 +53,7 @@ async def video_result(request: Request) -> Response:
     if job.status != "completed":
         message = f"task '{job.task_id}' is {job.status}"
         raise InputError(message, code="not_finished", status=409)
-    headers = {"X-Superres-Model": job.model, "X-Superres-Version": str(job.version)}
+    headers = told({"model": job.model, "version": str(job.version)})
     return FileResponse(job.result, media_type="video/mp4", filename="video.mp4", headers=headers)
 
 

@@ -1,7 +1,6 @@
 """One video job's work: the engine, told to go on where an earlier service was stopped."""
 
 import logging
-from typing import TYPE_CHECKING
 
 from superres.config import ServingParams
 from superres.errors import ConfigError, InputError
@@ -9,9 +8,7 @@ from superres.serving import measures
 from superres.serving.job import Job, Progress
 from superres.serving.models import Models
 from superres.serving.pictures import counted, video_limits
-
-if TYPE_CHECKING:
-    from superres.inference.upscaler import Upscaler
+from superres.serving.served import Served
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +33,11 @@ class Footage:
             log.warning("video %s: begun anew, for %s", job.task_id, error)
             self._run(job, upscaler, progress)
 
-    def _run(self, job: Job, upscaler: "Upscaler", progress: Progress) -> None:
+    def _run(self, job: Job, upscaler: Served, progress: Progress) -> None:
         from superres.video import VideoOptions
 
         def told(done: int, total: int | None) -> None:
-            measures.frame(upscaler.info.name)
+            measures.frame(upscaler.which)
             progress(done, total)
 
         info = upscaler.video(
@@ -53,11 +50,14 @@ class Footage:
         )
         given = info.width * info.height * (info.frames or job.done)
         taken = given // upscaler.info.scale**2
-        measures.made(upscaler.info.name, upscaler.version, "video", taken, given)
+        measures.made(upscaler.which, "video", taken, given)
 
-    def _upscaler(self, job: Job) -> "Upscaler":
-        """Return the version that the job began with; without it the job begins anew."""
-        if job.version is not None:
+    def _upscaler(self, job: Job) -> Served:
+        """Return the version that the job began with; without it the job begins anew.
+
+        A job that asks for name@version has exactly that, or fails.
+        """
+        if job.version is not None and "@" not in job.model:
             try:
                 return self._models.get(f"{job.model}@{job.version}")
             except InputError:

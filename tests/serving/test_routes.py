@@ -16,6 +16,7 @@ from superres.images import Picture
 from superres.inference.upscaler import Upscaler
 from superres.models import build
 from superres.serving.cures import AT, CURES, STATUS_CURES
+from superres.serving.forms import WORDS
 
 Serve = Any
 
@@ -162,6 +163,48 @@ def test_bad_forms(serve: Serve, png: bytes) -> None:
     error_of(client.post("/upscale", content=b"--x--", headers=form), 400, "malformed")
     response = client.post("/upscale", files={"image": png}, data={"format": "exe"})
     error_of(response, 415, "unsupported_format")
+
+
+@pytest.mark.parametrize("place", ["params", "data"])
+def test_a_misspelt_word_is_refused_with_those_accepted(
+    serve: Serve, png: bytes, place: str
+) -> None:
+    client = serve()
+    for path, field, accepted in (
+        ("/upscale", "image", "model, format, scale, size"),
+        ("/upscale_batch", "archive", "model, format, scale, size"),
+        ("/upscale_video/submit", "video", "model"),
+    ):
+        response = client.post(path, files={field: png}, **{place: {"modell": "bicubic"}})
+        message = error_of(response, 400, "unknown_word")["message"]
+        assert message.endswith(f"has 'modell'; accepted: {accepted}")
+
+
+@pytest.mark.parametrize(
+    ("path", "accepted"),
+    [
+        ("/models", "none"),
+        ("/limits", "none"),
+        ("/models/card", "model"),
+        ("/models/picture", "model, name"),
+        ("/upscale_video/status", "task_id"),
+        ("/upscale_video/get", "task_id"),
+    ],
+)
+def test_a_misspelt_question_is_refused(serve: Serve, path: str, accepted: str) -> None:
+    response = serve().get(path, params={"i" * 99: ""})
+    message = error_of(response, 400, "unknown_word")["message"]
+    assert message == f"the query has '{'i' * 40}'; accepted: {accepted}"
+
+
+def test_every_word_of_the_description_is_accepted_and_no_other(serve: Serve) -> None:
+    described = {
+        path: tuple(one["name"] for one in operation.get("parameters", ()) if one["in"] == "query")
+        for path, item in serve().get("/docs.json").json()["paths"].items()
+        for operation in item.values()
+    }
+    assert {path: described[path] for path in WORDS} == WORDS
+    assert {path for path, words in described.items() if words} <= {*WORDS}
 
 
 def test_sizes_are_refused_before_the_work(serve: Serve, png: bytes) -> None:

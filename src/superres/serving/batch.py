@@ -16,7 +16,7 @@ from superres.errors import InputError
 from superres.inference.upscaler import CancelledError
 from superres.serving.archive import Members, Results
 from superres.serving.errors import UnavailableError
-from superres.serving.forms import Wish, file_of, form_of, wish_of
+from superres.serving.forms import PICTURE_WORDS, Wish, file_of, form_of, wish_of
 from superres.serving.pictures import (
     Encoded,
     Question,
@@ -37,7 +37,7 @@ async def upscale_batch(request: Request) -> Response:
     runtime: Runtime = request.app.state.runtime
     runtime.require_room()
     async with form_of(request) as form:
-        upload = file_of(form, "archive").file
+        upload = file_of(form, "archive", PICTURE_WORDS).file
         wish = wish_of(request, form)
         if wish.format is not None:
             output_format(wish.format)

@@ -29,6 +29,7 @@ CURES = {
     "unauthorized": "Send the header `Authorization: Bearer KEY`, or `X-API-Key: KEY`.",
     "unknown_model": "GET /models lists the models of this service.",
     "unknown_version": "GET /models/NAME/versions lists what there is.",
+    "unknown_word": "Use the words that the message names; the description at / explains them.",
     "unsupported_format": "Ask for png, jpg, webp, tiff or bmp, or leave the format out.",
     "unsupported_media_type": "Send what the description at / says.",
     "unknown_task": "POST /upscale_video/submit gives the task_id; results expire.",

@@ -1,10 +1,10 @@
 """Multipart bodies: one file and a few words."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, QueryParams, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -16,6 +16,22 @@ FIELDS = 8  # text fields of a form beside its file
 FIELD_BYTES = 1 << 10
 KIND = "multipart/form-data"
 MOST_SCALE = 64.0
+PICTURE_WORDS = ("model", "format", "scale", "size")
+TASK_WORDS = ("task_id",)
+WORDS = {  # of the query, by address; the form of an address with a file takes the same
+    "/upscale": PICTURE_WORDS,
+    "/upscale_batch": PICTURE_WORDS,
+    "/predict": ("model",),
+    "/upscale_video/submit": ("model",),
+    "/upscale_video/status": TASK_WORDS,
+    "/upscale_video/get": TASK_WORDS,
+    "/upscale_video/cancel": TASK_WORDS,
+    "/models": (),
+    "/models/card": ("model",),
+    "/models/picture": ("model", "name"),
+    "/limits": (),
+}
+LONGEST_WORD = 40  # letters of an unknown one that are said back
 
 
 @dataclass(frozen=True)
@@ -52,14 +68,30 @@ async def form_of(request: Request) -> AsyncIterator[FormData]:
             file.close()
 
 
-def file_of(form: FormData, field: str) -> UploadFile:
-    """Return the file in a field; InputError 400 without it."""
+def check_query(path: str, query: bytes) -> None:
+    """Raise InputError 400 for a word that the address does not know: it may be a misspelt one."""
+    if path in WORDS:
+        found = [word for word, _ in QueryParams(query).multi_items()]
+        _check_words("query", found, WORDS[path])
+
+
+def file_of(form: FormData, field: str, words: Sequence[str]) -> UploadFile:
+    """Return the file in a field; InputError 400 without it, or for other fields than `words`."""
     found = form.get(field)
     if not isinstance(found, UploadFile):
         kind = "no such field" if found is None else "text"
         message = f"the form needs a file in the field '{field}', found {kind}"
         raise InputError(message, code="missing_field", status=400)
+    _check_words("form", [name for name in form if name != field], words)
     return found
+
+
+def _check_words(where: str, found: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [word for word in found if word not in known]
+    if unknown:
+        accepted = ", ".join(known) or "none"
+        message = f"the {where} has '{unknown[0][:LONGEST_WORD]}'; accepted: {accepted}"
+        raise InputError(message, code="unknown_word", status=400)
 
 
 def option_of(request: Request, form: FormData, name: str) -> str | None:

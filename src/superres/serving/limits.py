@@ -13,6 +13,7 @@ from superres.errors import InputError, SuperresError
 from superres.serving import measures
 from superres.serving.door import check_key
 from superres.serving.errors import UnavailableError, error_response
+from superres.serving.forms import check_query
 
 ENVIRONMENT = "SUPERRES_"
 ENVELOPE = 64 << 10  # bytes of a multipart body besides its file
@@ -41,7 +42,7 @@ def serving_params(root: Path, environment: Mapping[str, str]) -> ServingParams:
 
 
 class BodyLimit:
-    """Refuse what needs no reading: no key, no room, a body above its limit.
+    """Refuse what needs no reading: no key, a misspelt word, no room, a body above its limit.
 
     A body that does not say its length is counted while it streams. An upload that stalls or
     takes too long is given up, so that slow clients cannot hold the service.
@@ -73,6 +74,7 @@ class BodyLimit:
 
     def _check(self, scope: Scope, *, uploads: bool) -> None:
         check_key(scope, scope["app"].state.runtime.key)
+        check_query(scope["path"], scope["query_string"])
         if not uploads or scope["path"] not in ROOMS:
             return
         announced = dict(scope["headers"]).get(b"content-length", b"")

@@ -40,7 +40,7 @@ INDEX = """<!DOCTYPE html>
 """
 
 MEANINGS = {
-    400: "malformed request",
+    400: "malformed request, or a word that the address does not know",
     401: "the key is missing or wrong (services with SUPERRES_API_KEY)",
     404: "no such address, model, version or task",
     408: "the upload stalled",
@@ -139,7 +139,7 @@ def _models() -> Json:
         "schema": {**TEXT, "minLength": 1},
     }
     return {
-        "/models": {"get": _operation("List the models.", _object(MODELS), (401,))},
+        "/models": {"get": _operation("List the models.", _object(MODELS), (400, 401))},
         "/models/{name}/versions": {
             "get": _operation(
                 "List the versions that name@version accepts.",
@@ -152,7 +152,7 @@ def _models() -> Json:
             "get": _operation(
                 "Read the card of a model.",
                 {"text/markdown": {"schema": TEXT}},
-                (401, 404),
+                (400, 401, 404),
                 parameters=[_query("model", NAME)],
             )
         },
@@ -160,11 +160,11 @@ def _models() -> Json:
             "get": _operation(
                 "Fetch a picture that GET /models lists for a model.",
                 {"image/*": {"schema": BYTES}},
-                (401, 404),
+                (400, 401, 404),
                 parameters=[_query("model", NAME), _query("name", "which one")],
             )
         },
-        "/limits": {"get": _operation("Say what is accepted.", _object(LIMITS), ())},
+        "/limits": {"get": _operation("Say what is accepted.", _object(LIMITS), (400,))},
     }
 
 

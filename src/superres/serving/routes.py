@@ -19,7 +19,7 @@ from superres.serving import predict as arrays
 from superres.serving.batch import upscale_batch
 from superres.serving.door import Door
 from superres.serving.errors import on_error
-from superres.serving.forms import file_of, form_of, wish_of
+from superres.serving.forms import PICTURE_WORDS, file_of, form_of, wish_of
 from superres.serving.limits import BodyLimit
 from superres.serving.openapi import INDEX, document
 from superres.serving.pictures import (
@@ -53,7 +53,7 @@ async def upscale(request: Request) -> Response:
     """Multipart field `image` -> the upscaled picture."""
     runtime = _ready(request)
     async with form_of(request) as form:
-        data = await file_of(form, "image").read()
+        data = await file_of(form, "image", PICTURE_WORDS).read()
         wish = wish_of(request, form)
 
     def work(cancelled: Question) -> Response:

@@ -29,7 +29,8 @@ async def submit_video(request: Request) -> Response:
     runtime = _runtime(request)
     runtime.require_room()
     async with form_of(request) as form:
-        upload, name = file_of(form, "video").file, option_of(request, form, "model")
+        upload = file_of(form, "video", ("model",)).file
+        name = option_of(request, form, "model")
 
         def work(cancelled: Question) -> Job:
             scale = runtime.models.get(name).info.scale

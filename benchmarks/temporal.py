@@ -1,6 +1,7 @@
-"""Networks of video: time beside networks of pictures, memory by length, and a hard cut.
+"""Networks of video: time beside networks of pictures, steadiness, memory by length, a hard cut.
 
-python benchmarks/temporal.py [speed] [memory] [cut] [--model FOLDER]     without names, all
+python benchmarks/temporal.py [speed] [steady] [segments] [memory] [cut] [--model FOLDER]
+Without names, all. `--model`: another than the shipped video-x4.
 """
 
 import argparse
@@ -9,27 +10,31 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from ladder import figures, pairs
 from numpy.typing import NDArray
 from run import rounds, show
 
 from superres import video
 from superres.checkpoint import Model, load_model
+from superres.inference.remembered import WARM_UP, remembered
 from superres.inference.temporal import VideoBackend, through
 from superres.inference.upscaler import Upscaler
 from superres.models import build
 
 CLIPS = Path(os.environ.get("SUPERRES_SHARED_DATA", "../shared/data")) / "clips"
-FAST = {"name": "fast", "scale": 4, "channels": 16, "layers": 9}
-QUALITY = {"name": "fast", "scale": 4, "channels": 48, "layers": 12, "colour": "rgb"}
-OURS = {"name": "recurrent", "scale": 4, "channels": 16, "layers": 9}
-BOTH = {**OURS, "ahead": 7}
+SMALL = {"name": "recurrent", "scale": 4, "channels": 16, "layers": 9}
+BOTH = {**SMALL, "ahead": 7}
+SHIPPED = "video-x4"
+FRAME_WISE = ("bicubic", "srgan-x4", "photo-x4", "fast-x4", "quality-x4")
 LENGTHS = (100, 1000)
+SEGMENT = 30  # frames, as the service once had
 
 Pixels = NDArray[Any]
 
@@ -54,8 +59,13 @@ def never(_: Pixels) -> bool:
 def speed(model: Model) -> None:
     """One frame of 480x270 to 1920x1080, the networks taking turns."""
     frames = real("flower.mp4", 3, 270, 480)
-    pictures = {name: Upscaler(made(**one)) for name, one in (("fast", FAST), ("quality", QUALITY))}
-    networks = {"ours": VideoBackend(model), "ours, both ways": VideoBackend(made(**BOTH))}
+    pictures = {name: Upscaler(load_model(name)) for name in ("fast-x4", "quality-x4")}
+    pictures["quality-x4, torch"] = Upscaler(load_model("quality-x4"), backend="torch")
+    networks = {
+        SHIPPED: VideoBackend(model),
+        "16 channels": VideoBackend(made(**SMALL)),
+        "16 channels, both ways": VideoBackend(made(**BOTH)),
+    }
     cases: dict[str, Any] = {
         name: (lambda one=one: one.pixels(frames[0])) for name, one in pictures.items()
     }
@@ -64,7 +74,37 @@ def speed(model: Model) -> None:
     }
     found = rounds(cases, 2)
     each = {name: ms / (len(frames) if name in networks else 1) for name, ms in found.items()}
-    show(f"480x270 to 1920x1080, ms a frame, {torch.get_num_threads()} threads", each, "quality")
+    title = f"480x270 to 1920x1080, ms a frame, {torch.get_num_threads()} threads"
+    show(title, each, "quality-x4")
+
+
+def steady(model: Model) -> None:
+    """Print the figures of Vid4's clips, and how ours compare with those frame by frame."""
+    tests = pairs(4, 1000)
+    told = {name: figures(name, name, tests, 4) for name in FRAME_WISE}
+    told[SHIPPED] = figures(SHIPPED, model.folder or SHIPPED, tests, 4)
+    for clip in told[SHIPPED]:
+        print(f"\n{clip}: PSNR-Y, SSIM-Y, flicker x 1e4, tOF; ours over theirs")
+        ours = told[SHIPPED][clip]
+        for name, clips in told.items():
+            own = clips[clip]
+            shares = [f"{ours[key] / own[key]:.2f}" for key in ("flicker", "tof")]
+            row = (own["psnr_y"], own["ssim_y"], 1e4 * own["flicker"], own["tof"])
+            print(name, *(f"{value:.4g}" for value in row), *shares)
+
+
+def segments(model: Model) -> None:
+    """Say how far a film in segments is from one without, in grey levels, frame by frame."""
+    clip = real("bikes.mp4", 2 * SEGMENT, 128, 192)
+    shown = [video.Frame(one, k, k / 25, k, Fraction(1, 25)) for k, one in enumerate(clip)]
+    upscaler = Upscaler(model)
+    whole, parts = (
+        [one.pixels.astype(int) for one in remembered(shown, upscaler, length)]
+        for length in (1000, SEGMENT)
+    )
+    off = [float(np.abs(a - b).mean()) for a, b in zip(whole, parts, strict=True)]
+    print(f"segments of {SEGMENT}, {WARM_UP} frames of warm-up: mean grey levels off after it:")
+    print([round(one, 4) for one in off[SEGMENT : SEGMENT + 6]])
 
 
 def memory() -> None:
@@ -87,7 +127,7 @@ def film(length: int) -> Iterator[Pixels]:
 def upscale_film(length: int) -> None:
     """Upscale so many frames here and print the peak memory in MiB."""
     torch.set_num_threads(1)
-    for _ in through(VideoBackend(made(**OURS)), film(length), never):
+    for _ in through(VideoBackend(made(**SMALL)), film(length), never):
         continue
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
@@ -118,8 +158,14 @@ def main() -> None:
     if asked.length:
         upscale_film(asked.length)
         return
-    model = load_model(asked.model) if asked.model else made(**OURS)
-    parts = {"speed": lambda: speed(model), "memory": memory, "cut": lambda: cut(model)}
+    model = load_model(asked.model or SHIPPED)
+    parts = {
+        "speed": lambda: speed(model),
+        "steady": lambda: steady(model),
+        "segments": lambda: segments(model),
+        "memory": memory,
+        "cut": lambda: cut(model),
+    }
     for name in asked.what or parts:
         parts[name]()
 

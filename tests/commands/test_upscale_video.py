@@ -11,10 +11,12 @@ from films import clip, flat_frames
 from typer.testing import CliRunner, Result
 
 from superres import images, video
-from superres.checkpoint import load_model
+from superres.checkpoint import load_model, save_model
 from superres.commands.upscale import upscale
 from superres.errors import ConfigError
+from superres.images import Picture
 from superres.inference import CancelledError, Upscaler
+from superres.models import build
 from superres.video import VideoOptions
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -97,3 +99,19 @@ def test_a_folder_of_videos(tmp_path: Path) -> None:
     assert run(tmp_path / "films", "-o", tmp_path / "out").exit_code == 0
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == ["a.mp4", "b.webm", "c.mp4"]
+
+
+def test_a_network_of_video_upscales_films_and_pictures_from_the_command_line(
+    film: Path, tmp_path: Path
+) -> None:
+    network = build("recurrent", scale=2, channels=4, layers=1)
+    folder = save_model(tmp_path / "memory", network, {"version": "memory-1"})
+    words = [str(film), "-o", str(tmp_path / "out.mkv"), "--model", str(folder), "--json"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["model"] == "recurrent"
+    assert video.probe(tmp_path / "out.mkv").width == 128
+    (tmp_path / "in.png").write_bytes(images.encode(Picture(np.zeros((20, 30, 3), np.uint8))))
+    words = [str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--model", str(folder)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert images.read(tmp_path / "out.png").width == 60

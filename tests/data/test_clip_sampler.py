@@ -161,6 +161,22 @@ def test_a_split_without_clips_says_what_to_do(tmp_path: Path) -> None:
         ClipSampler(folder, "train", frames=3, hr_patch=32, seed=1)
 
 
+def test_clips_of_stills_are_compressed_as_films_where_the_pack_was(tmp_path: Path) -> None:
+    chain = Degradation.parse([{"name": "downsample"}, {"name": "video", "crf": 40}]).describe()
+    folder = stills(tmp_path / "pack", scenery(3, 128, 128))
+    rows = [replace(row, degradation=chain) for row in read_manifest(folder)]
+    clean = ClipSampler(folder, "train", frames=5, hr_patch=64, seed=3).batch(2)
+    write_manifest(folder, rows)
+    first, again = (
+        ClipSampler(folder, "train", frames=5, hr_patch=64, seed=3).batch(2) for _ in range(2)
+    )
+    assert torch.equal(first.hr, clean.hr)
+    assert torch.equal(first.lr, again.lr)
+    off = 255 * (first.lr - clean.lr).abs().mean(dim=(0, 2, 3, 4))
+    assert first.lr.shape == (2, 5, 3, 32, 32)
+    assert ((off > 0.5) & (off < 30)).all(), "compressed, and still the same film"
+
+
 def test_stills_with_a_stored_degradation_are_refused(tmp_path: Path) -> None:
     folder = stills(tmp_path / "pack", scenery(1, 96, 96))
     rows = [replace(row, degradation="blur sigma=1.6; subsample") for row in read_manifest(folder)]

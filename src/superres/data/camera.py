@@ -16,6 +16,7 @@ from superres.errors import DataError
 
 if TYPE_CHECKING:
     from superres.data.degradation_device import DeviceDegradation
+    from superres.data.degradations import Degradation
 
 SPEED: Final = 2.0  # LR pixels a frame, at most, in each direction
 TURN: Final = 0.2  # LR pixels a frame and frame
@@ -115,19 +116,48 @@ def _shrinking(length: int, scale: int, row: Row) -> torch.Tensor:
     return torch.from_numpy(weights)[4:-4]
 
 
-def _way(rows: Sequence[Row], scale: int) -> "tuple[DeviceDegradation | None, int]":
+class _Compressed:
+    """A chain that compresses a film, on the host: each clip of views is a film of its own."""
+
+    def __init__(self, chain: "Degradation", scale: int) -> None:
+        self._chain, self._scale = chain, scale
+
+    def __call__(
+        self, hr: torch.Tensor, random: torch.Generator, *, frames: int = 1
+    ) -> torch.Tensor:
+        """Make LR of views, every `frames` of which are one clip, as DeviceDegradation does."""
+        seeds = torch.randint(2**53, (len(hr) // frames,), generator=random).tolist()
+        levels = torch.round(hr * 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        made = [
+            lr
+            for clip, seed in enumerate(seeds)
+            for lr in self._chain.apply_clip(
+                levels[clip * frames : (clip + 1) * frames], self._scale, seed
+            )
+        ]
+        lrs = torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2)
+        return lrs.to(hr.device).float().div_(255)
+
+
+def _way(rows: Sequence[Row], scale: int) -> "tuple[DeviceDegradation | _Compressed | None, int]":
     """Return the degradation of moving views, None for a plain resize, and the margin it needs."""
+    from superres.data.degradations import Degradation
+    from superres.data.fresh_lr import MARGIN
+
     ways = {row.degradation for row in rows}
     fresh = {way.removeprefix(ON_THE_FLY) for way in ways if way.startswith(ON_THE_FLY)}
     if not fresh and all(not way or way.startswith(f"x{scale} ") for way in ways):
         return None, 4 * scale
+    margin = -(-MARGIN // scale) * scale
+    if len(ways) == 1 and not fresh:
+        chain = Degradation.parse(next(iter(ways)))
+        if chain.needs_clip:
+            return _Compressed(chain, scale), margin
     if len(ways) != 1 or not fresh:
         raise DataError(
             f"clips of still pictures need LR made anew, and the pack's was made by {sorted(ways)}."
             f" Set data.on_the_fly: true, or leave data.degradation out. {REBUILD}"
         )
     from superres.data.degradation_device import DeviceDegradation
-    from superres.data.degradations import Degradation
-    from superres.data.fresh_lr import MARGIN
 
-    return DeviceDegradation(Degradation.parse(fresh.pop()), scale), -(-MARGIN // scale) * scale
+    return DeviceDegradation(Degradation.parse(fresh.pop()), scale), margin

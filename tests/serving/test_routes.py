@@ -147,6 +147,12 @@ def test_bad_pictures(serve: Serve, content: bytes, status: int, code: str) -> N
     error_of(response, status, code)
 
 
+def test_a_damaged_picture_is_told_of_in_words(serve: Serve, png: bytes) -> None:
+    response = serve().post("/upscale", files={"image": png[:10]})
+    message = error_of(response, 422, "corrupt_image")["message"]
+    assert message == "the PNG file is damaged or truncated: its parts do not fit together"
+
+
 def test_a_truncated_picture(serve: Serve, png: bytes) -> None:
     response = serve().post("/upscale", files={"image": png[: len(png) // 2]})
     error_of(response, 422, "corrupt_image")

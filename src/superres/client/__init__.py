@@ -72,8 +72,9 @@ class Client:
     ) -> Upscaled:
         """Upscale a picture file, its bytes, a Picture or an RGB array (h, w, 3) of uint8/uint16.
 
-        `format`: png, jpg, webp, tiff or bmp; else as it came. `scale` or `size` ("1920x",
-        "x1080", "1920x1080"): another size than the model's own.
+        `format`: png, jpg, webp, tiff or bmp; else as it came. What moves comes back
+        moving (gif, webp, png). `scale` or `size` ("1920x", "x1080", "1920x1080"): another size
+        than the model's own.
         """
         factor = None if scale is None else str(scale)
         query = {"model": model, "format": format, "scale": factor, "size": size}

@@ -12,7 +12,7 @@ from PIL import GifImagePlugin, Image, ImageSequence, PngImagePlugin, WebPImageP
 
 from superres import atomic
 from superres.errors import InputError
-from superres.images.decoding import format_of
+from superres.images.decoding import format_of, in_words
 from superres.images.picture import Limits, Picture
 
 # Suffix -> format that can hold an animation.
@@ -24,6 +24,8 @@ _PLUGINS = {
 }
 _DEFAULT_MS = 100  # of a frame whose file names no time
 
+Source = Path | bytes  # a file, or its content
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -33,26 +35,31 @@ class Timing:
     loop: int
 
 
-def is_animated(path: Path) -> bool:
+def is_animated(source: Source) -> bool:
     """Tell whether the file is a GIF, WebP or PNG of more than one frame."""
+    return extent(source)[0] > 1
+
+
+def extent(source: Source) -> tuple[int, int, int]:
+    """Return how many frames of what width and height the file states; of no animation zeros."""
     try:
-        with _opened(path) as image:
-            return image is not None and getattr(image, "n_frames", 1) > 1
+        with _opened(source) as image:
+            count = 0 if image is None else getattr(image, "n_frames", 1)
+            return (count, image.width, image.height) if count > 1 else (0, 0, 0)
     except Exception:  # what is damaged is for the ordinary decoder to refuse
-        return False
+        return 0, 0, 0
 
 
-def frames(path: Path, limits: Limits | None = None) -> Iterator[Picture]:
+def frames(source: Source, limits: Limits | None = None) -> Iterator[Picture]:
     """Yield each frame as it is seen: laid over those before it, with alpha if it has any.
 
-    Raises InputError when the file is damaged or larger than `limits`, all frames together.
+    Raises InputError when the file is damaged, or a frame larger than `limits`.
     """
     limits = limits or Limits()
     try:
-        with _opened(path) as image:
+        with _opened(source) as image:
             if image is None:
-                message = f"{path}: no GIF, WebP or PNG"
-                raise InputError(message, code="unsupported_type", status=415)
+                raise _no_animation(source)
             if image.width * image.height > limits.max_pixels:
                 raise limits.too_many_pixels(image.width, image.height)
             icc = image.info.get("icc_profile") or None
@@ -65,15 +72,15 @@ def frames(path: Path, limits: Limits | None = None) -> Iterator[Picture]:
     except InputError:
         raise
     except Exception as error:  # Pillow raises nearly anything for a damaged file
-        message = f"{path}: the animation is damaged or truncated: {error}"
+        message = f"{_named(source)}the animation is damaged or truncated: {in_words(error)}"
         raise InputError(message, code="corrupt_image", status=422) from error
 
 
-def timing(path: Path) -> Timing:
+def timing(source: Source) -> Timing:
     """Return the times of an animation's frames."""
-    with _opened(path) as image:
+    with _opened(source) as image:
         if image is None:
-            raise InputError(f"{path}: no GIF, WebP or PNG", code="unsupported_type", status=415)
+            raise _no_animation(source)
         found = []
         for frame in ImageSequence.Iterator(image):
             frame.load()  # WebP knows a frame's time once it is decoded
@@ -87,7 +94,21 @@ def write_animation(
     path: Path, pictures: Iterator[Picture], times: Timing, *, quality: int = 95, software: str = ""
 ) -> None:
     """Write 8-bit frames in the format of the suffix (see ANIMATED), whole or not at all."""
-    format_name = ANIMATED[path.suffix.lower()]
+    content = encode_animation(
+        ANIMATED[path.suffix.lower()], pictures, times, quality=quality, software=software
+    )
+    atomic.write_bytes(path, content)
+
+
+def encode_animation(
+    format_name: str,
+    pictures: Iterator[Picture],
+    times: Timing,
+    *,
+    quality: int = 95,
+    software: str = "",
+) -> bytes:
+    """Return 8-bit frames as a file of a format of ANIMATED."""
     images = (_image(picture) for picture in pictures)
     first = next(images)
     options: dict[str, Any] = {"duration": list(times.durations), "loop": times.loop}
@@ -101,7 +122,7 @@ def write_animation(
     rest = list(images) if format_name == "PNG" else images
     file = io.BytesIO()
     first.save(file, format_name, save_all=True, append_images=rest, **options)
-    atomic.write_bytes(path, file.getvalue())
+    return file.getvalue()
 
 
 def _image(picture: Picture) -> Image.Image:
@@ -110,9 +131,18 @@ def _image(picture: Picture) -> Image.Image:
     return Image.fromarray(np.dstack([picture.pixels, picture.alpha]))
 
 
+def _named(source: Source) -> str:
+    return f"{source}: " if isinstance(source, Path) else ""
+
+
+def _no_animation(source: Source) -> InputError:
+    message = f"{_named(source)}no GIF, WebP or PNG"
+    return InputError(message, code="unsupported_type", status=415)
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    with path.open("rb") as stream:
+def _opened(source: Source) -> Iterator[Any]:
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
         plugin = _PLUGINS.get(format_of(stream.read(32)) or "")
         stream.seek(0)
         if plugin is None:

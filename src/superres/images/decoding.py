@@ -90,8 +90,16 @@ def decode(data: bytes, limits: Limits | None = None) -> Picture:
     except InputError:
         raise
     except Exception as error:  # Pillow raises nearly anything for a damaged file
-        message = f"the {format_name} file is damaged or truncated: {error}"
+        message = f"the {format_name} file is damaged or truncated: {in_words(error)}"
         raise InputError(message, code="corrupt_image", status=422) from error
+
+
+def in_words(error: Exception) -> str:
+    """Return what Pillow says where it is for people: not of buffers, indices and keys."""
+    cause = error.__cause__ or error  # it hides those in a SyntaxError
+    if isinstance(cause, OSError | SyntaxError | ValueError):
+        return str(error)
+    return "its parts do not fit together"
 
 
 def format_of(data: bytes) -> str | None:

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from superres.errors import InputError
 from superres.inference.upscaler import CancelledError
+from superres.serving.animations import FORMATS, upscale_bytes
 from superres.serving.archive import Members, Results
 from superres.serving.errors import UnavailableError
 from superres.serving.forms import PICTURE_WORDS, Wish, file_of, form_of, wish_of
@@ -22,7 +23,6 @@ from superres.serving.pictures import (
     Question,
     lineage_headers,
     output_format,
-    upscale_bytes,
 )
 from superres.serving.runtime import Runtime
 from superres.serving.served import Served
@@ -40,7 +40,7 @@ async def upscale_batch(request: Request) -> Response:
         upload = file_of(form, "archive", PICTURE_WORDS).file
         wish = wish_of(request, form)
         if wish.format is not None:
-            output_format(wish.format)
+            output_format(wish.format, FORMATS)
         with runtime.archives.taken():  # not before: an upload may take minutes, or never end
             upscaler = await runtime.run(lambda cancelled: runtime.models.get(wish.model), request)
             members = await runtime.run(lambda cancelled: Members(upload, runtime.params), request)

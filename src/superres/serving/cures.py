@@ -2,6 +2,9 @@
 
 CURES = {
     "already_over": "Ask GET /upscale_video/status for how it ended.",
+    "animated": "Ask for gif, webp or png, which can move, or leave the format out.",
+    "animation_too_large": "Ask for a smaller size, or send a GIF to POST /upscale_video/submit, "
+    "which makes a video of it.",
     "archive_too_large": "Send fewer or smaller pictures, or raise SUPERRES_MAX_FILES.",
     "bad_archive": "Send a zip without passwords, as `zip -r pictures.zip folder` makes it.",
     "bad_size": "Send scale=3, or size=1920x1080, 1920x, x1080.",
@@ -42,6 +45,7 @@ AT = {
     "/upscale": {
         "missing_field": _IMAGE,
         "too_many_bytes": "Send a smaller picture, or raise SUPERRES_MAX_BYTES.",
+        "too_many_frames": "Send fewer frames, or raise SUPERRES_MAX_FRAMES.",
         "unsupported_media_type": _IMAGE,
         "unsupported_type": "Send a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF picture; a video goes "
         "to POST /upscale_video/submit.",

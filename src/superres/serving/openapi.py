@@ -61,8 +61,7 @@ LINEAGE = {
 }
 NAME = "a name of GET /models"
 MODEL = "a name of GET /models, or name@version"
-FORMAT = "png, jpg, webp, tiff, bmp or avif; without it as the picture came, or png"
-
+FORMAT = "png, jpg, webp, tiff, bmp or avif (gif: of animations); without it as it came, or png"
 SCALE = "a factor up to 64, for example 3 or 1.5; without it the model's own"
 SIZE = "1920x1080, 1920x or x1080, instead of a scale"
 

@@ -11,6 +11,7 @@ from superres import images
 from superres.config import ServingParams
 from superres.errors import InputError
 from superres.images import Limits, Picture
+from superres.inference.pictures import text_of
 from superres.inference.sizing import Wanted, passes
 from superres.serving import measures
 from superres.serving.forms import Wish
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
 Question = Callable[[], bool]
 
-LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "AVIF": 65536}  # of a picture of that format
+LONGEST_SIDE = {
+    "JPEG": 65535,
+    "GIF": 65535,
+    "WEBP": 16383,
+    "AVIF": 65536,
+}  # of a picture of that format
 
 
 @dataclass(frozen=True)
@@ -55,34 +61,30 @@ class _Limits(Limits):
         return _too_large(width * height * self.scale**2, f"x{self.scale}", self.output_pixels)
 
 
-def upscale_bytes(
+def upscale_still(
     data: bytes, upscaler: Served, wish: Wish, params: ServingParams, cancelled: Question
 ) -> Encoded:
     """Decode within the limits, upscale to the size wished for, encode as wished or as it came.
 
     Raises InputError as `images.decode`, and for an output format or size that is not accepted.
     """
-    from superres.inference.pictures import text_of
-
     start = time.perf_counter()
     target = None if wish.format is None else output_format(wish.format)
     upscaler = sized(upscaler, wish.wanted)
     scale = upscaler.info.scale
     picture = images.decode(data, _Limits.of(params, scale))
     if target is None:
-        target = picture.format if picture.format in images.FORMATS.values() else "PNG"
+        known = picture.format in images.FORMATS.values()
+        target = str(picture.format) if known else "PNG"
     height, width = upscaler.size(picture.height, picture.width)
     _check_size(picture, (height, width), scale, params)
-    if max(height, width) > LONGEST_SIDE.get(str(target), height + width):
-        message = f"the result has {width}x{height} pixels, which {target} cannot hold"
-        raise InputError(message, code="too_wide")
+    check_side(height, width, target)
     sr = upscaler.image(picture, cancelled=counted(cancelled, upscaler))
-    content = images.encode(sr, str(target), text=text_of(upscaler))
+    content = images.encode(sr, target, text=text_of(upscaler))
     pixels = picture.width * picture.height
     measures.made(upscaler.which, "picture", pixels, height * width)
-    spent = {"X-Superres-Seconds": f"{time.perf_counter() - start:.3f}"}
-    headers = {**lineage_headers(upscaler), **spent}
-    return Encoded(content, f"image/{str(target).lower()}", headers, width, height)
+    headers = lineage_headers(upscaler, time.perf_counter() - start)
+    return Encoded(content, f"image/{target.lower()}", headers, width, height)
 
 
 def sized(upscaler: Served, wanted: Wanted) -> Served:
@@ -104,6 +106,13 @@ def _check_size(
     for found in (height * width, pixels * scale ** (2 * times)):
         if found > params.max_output_pixels:
             raise _too_large(found, f"{width}x{height}", params.max_output_pixels)
+
+
+def check_side(height: int, width: int, target: str) -> None:
+    """Raise InputError for a result that is longer than its format can say."""
+    if max(height, width) > LONGEST_SIDE.get(target, height + width):
+        message = f"the result has {width}x{height} pixels, which {target} cannot hold"
+        raise InputError(message, code="too_wide")
 
 
 def about_pixels(data: bytes) -> int:
@@ -153,10 +162,10 @@ def video_limits(params: ServingParams) -> "VideoLimits":
     )
 
 
-def lineage_headers(upscaler: Served) -> dict[str, str]:
+def lineage_headers(upscaler: Served, seconds: float | None = None) -> dict[str, str]:
     """Return X-Superres-Model, -Version, -Network and what is known of run, code and data."""
     facts = {**upscaler.lineage, **upscaler.which._asdict(), "scale": str(upscaler.info.scale)}
-    return told(facts)
+    return told(facts if seconds is None else {**facts, "seconds": f"{seconds:.3f}"})
 
 
 def told(facts: Mapping[str, str]) -> dict[str, str]:
@@ -167,11 +176,11 @@ def told(facts: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def output_format(name: str) -> str:
+def output_format(name: str, formats: Mapping[str, str] = images.FORMATS) -> str:
     """Return Pillow's name of a format; InputError 415 for one that cannot be written."""
-    found = images.FORMATS.get("." + name.lower().removeprefix("image/"))
+    found = formats.get("." + name.lower().removeprefix("image/"))
     if found is None:
-        known = ", ".join(suffix.removeprefix(".") for suffix in images.FORMATS)
+        known = ", ".join(suffix.removeprefix(".") for suffix in formats)
         message = f"format '{name[:40]}' cannot be written; accepted: {known}"
         raise InputError(message, code="unsupported_format", status=415)
     return found

@@ -16,6 +16,7 @@ from superres import images, page
 from superres.errors import InputError, SuperresError
 from superres.serving import cards, measures
 from superres.serving import predict as arrays
+from superres.serving.animations import upscale_bytes
 from superres.serving.batch import upscale_batch
 from superres.serving.door import Door
 from superres.serving.errors import on_error
@@ -27,7 +28,6 @@ from superres.serving.pictures import (
     check_output,
     counted,
     lineage_headers,
-    upscale_bytes,
 )
 from superres.serving.pool import Question
 from superres.serving.runtime import Runtime

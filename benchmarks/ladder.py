@@ -29,7 +29,7 @@ from superres.training.journal import NullTracker
 from superres.training.run import Place, train
 
 NAMES = ("base", "recurrent", "aligned", "smoothed", "gaussian", "temporal")
-KEYS = ("psnr_y", "ssim_y", "flicker", "tof", "tlp", "warping_error")
+KEYS = ("psnr_y", "ssim_y", "flicker", "tof", "warping_error")
 TIMES = {"flicker": 1e4, "warping_error": 1e4}
 VGG = "vgg16_relu5_3"
 
@@ -77,7 +77,7 @@ def pairs(scale: int, frames: int) -> list[Pair]:
 def figures(name: str, model: Path | str, tests: list[Pair], scale: int) -> dict[str, Any]:
     """Measure one model on every clip, nothing shaved."""
     upscaler = Upscaler(load_model(model, scale=scale))
-    rows = evaluate(name, upscaler, tests, 0, meters=open_meters(["temporal", "lpips"]))
+    rows = evaluate(name, upscaler, tests, 0, meters=open_meters(["temporal"]))
     told: dict[str, Any] = {}
     for clip in dict.fromkeys(row.set for row in rows):
         own = [row for row in rows if row.set == clip]

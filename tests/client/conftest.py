@@ -36,12 +36,13 @@ class Stand:
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.bodies: list[bytes] = []
         self.delay = 0.0
+        self.slow = ""  # how a path begins that takes the delay; "": every one
 
     def say(self, *answers: Answer) -> None:
         self.answers = list(answers)
 
-    def next(self) -> Answer:
-        time.sleep(self.delay)
+    def next(self, path: str) -> Answer:
+        time.sleep(self.delay if path.startswith(self.slow) else 0)
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
@@ -54,7 +55,7 @@ def stand() -> Iterator[Stand]:
             stand.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             named = {name.lower(): value for name, value in self.headers.items()}
             stand.asked.append((self.command, self.path, named))
-            status, headers, body = stand.next()
+            status, headers, body = stand.next(self.path)
             self.close_connection = not status
             if not status:
                 return

@@ -15,8 +15,8 @@ import pytest
 from client.conftest import BREAK, Stand, error, said
 
 import superres
-from superres.client import Client, Task
-from superres.client.folders import packs, pictures_of, unpack
+from superres.client import PACK, Client, Task
+from superres.client.folders import pack, packs, pictures_of, unpack
 from superres.errors import InputError, ServiceError
 
 PICTURE = (200, {"Content-Type": "image/png", "X-Superres-Model": "m"}, b"pixels")
@@ -140,6 +140,27 @@ def test_nobody_there() -> None:
             client.models()
 
 
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:39111", "localhost:3000", "ftp://host/", "http://", "host", "http://a:b"]
+)
+def test_what_is_no_address_is_said_at_once(address: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(InputError) as raised:
+        Client(address)
+    assert f"'{address}'" in str(raised.value)
+    assert "http://HOST:PORT or https://HOST" in str(raised.value)
+    assert raised.value.code == "bad_address"
+    assert time.monotonic() - begun < 1
+
+
+def test_a_request_that_is_wrong_in_itself_is_not_sent_again(stand: Stand) -> None:
+    begun = time.monotonic()
+    with Client(stand.address, key="two\nlines") as client, pytest.raises(ServiceError):
+        client.models()
+    assert time.monotonic() - begun < 0.4
+    assert stand.asked == []
+
+
 def test_a_service_that_does_not_answer_in_time(stand: Stand) -> None:
     stand.delay = 1.0
     with Client(stand.address, timeout=0.2) as client, pytest.raises(ServiceError):
@@ -216,6 +237,52 @@ def test_files_are_packed_within_the_limits(tmp_path: Path) -> None:
         pictures_of([tmp_path / "a.png", tmp_path / "b" / "a.png"])
     with pytest.raises(InputError, match="no picture"):
         pictures_of([])
+
+
+LIMITS = {"max_files": 200, "max_video_bytes": 1 << 20, "timeout_seconds": 5}
+
+
+def results(*names: str) -> Any:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, name)
+        files = [{"name": name, "result": name} for name in names]
+        report = {"done": len(names), "failed": 0, "files": files}
+        archive.writestr("report.json", json.dumps(report))
+    return 200, {"Content-Type": "application/zip"}, content.getvalue()
+
+
+@pytest.mark.parametrize("given", ["folder", "zip"])
+def test_an_archive_may_take_longer_than_one_answer(
+    stand: Stand, tmp_path: Path, given: str
+) -> None:
+    """As long as the service may take for each of its pictures: it answers when all are done."""
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in ("1.png", "2.gif"):
+        (source / name).write_bytes(b"picture")
+    if given == "zip":
+        pack(pictures_of(source), tmp_path / "in.zip")
+        source = tmp_path / "in.zip"
+    stand.say(said(LIMITS), results("1.png", "2.gif"))
+    stand.delay, stand.slow = 1.0, "/upscale_batch"
+    with Client(stand.address, timeout=0.3) as client:
+        report = client.batch(source, tmp_path / "out", size="100x")
+    assert (report.done, report.failed) == (2, 0)
+    assert (tmp_path / "out" / "2.gif").read_text() == "2.gif"
+    assert [path for _, path, _ in stand.asked] == ["/limits", "/upscale_batch?size=100x"]
+
+
+def test_archives_are_small_so_that_none_is_waited_for_long(
+    client: Client, stand: Stand, tmp_path: Path
+) -> None:
+    for number in range(PACK + 1):
+        (tmp_path / f"{number:02}.png").write_bytes(b"picture")
+    stand.say(said(LIMITS), results(), results())
+    steps: list[tuple[int, int]] = []
+    client.batch(tmp_path, tmp_path / "out", progress=lambda *step: steps.append(step))
+    assert steps == [(PACK, PACK + 1), (PACK + 1, PACK + 1)]
 
 
 @pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "..\\out.png"])

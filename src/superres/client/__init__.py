@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from superres.client.answers import Batch, Task, Tensor, Upscaled
-from superres.client.folders import pack, packs, pictures_of, unpack
+from superres.client.folders import count, pack, packs, pictures_of, unpack
 from superres.client.messages import Source, content, failure, form, joined
-from superres.client.sending import Ask, Sender
+from superres.client.sending import Ask, Sender, checked
 from superres.errors import InputError, ServiceError, SuperresError
 
 __all__ = ["Batch", "Client", "Task", "Tensor", "Upscaled"]
@@ -25,14 +25,17 @@ __all__ = ["Batch", "Client", "Task", "Tensor", "Upscaled"]
 Progress = Callable[[Task], None]
 
 LOST_SECONDS = 300.0  # how long a service may be away while its video is waited for
+# Pictures of one archive: its answer begins when all are done, and a proxy may not wait long.
+PACK = 16
 
 
 class Client:
     """A superres service; several threads may share one client.
 
-    `key`: what SUPERRES_API_KEY is there. `timeout`: seconds for one answer. Busy services (429,
-    503) are asked again after the seconds they name, broken connections too where asking twice
-    does no harm, `retries` times and `patience` seconds at most.
+    `key`: what SUPERRES_API_KEY is there. `timeout`: seconds for one answer; an archive has as many
+    for each of its pictures as the service does. Busy services (429, 503) are asked again after
+    the seconds they name, broken connections too where asking twice does no harm, `retries` times
+    and `patience` seconds at most.
     InputError is what the service refuses, with its code, status, words and cure; ServiceError is
     a service that cannot be reached, stays busy or failed.
     """
@@ -48,7 +51,7 @@ class Client:
     ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         times = httpx.Timeout(timeout, connect=min(10.0, timeout))
-        self._http = httpx.Client(base_url=address, headers=headers, timeout=times)
+        self._http = httpx.Client(base_url=checked(address), headers=headers, timeout=times)
         self._sender = Sender(self._http, retries, patience)
 
     def __enter__(self) -> "Client":
@@ -102,27 +105,31 @@ class Client:
         model: str | None = None,
         format: str | None = None,
         scale: float | None = None,
+        size: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Batch:
         """Upscale a folder of pictures, a zip or a list of files into `folder`.
 
-        Folders go in as many archives as the service's limits ask for; `progress(done, all)`
-        after each. A picture that the service refuses is reported, the others are done.
+        `format`, `scale` and `size` as in `image`. Folders go in archives of a few pictures;
+        `progress(done, all)` after each. A picture that the service refuses is reported, the
+        others are done.
         """
         factor = None if scale is None else str(scale)
-        query = {"model": model, "format": format, "scale": factor}
+        query = {"model": model, "format": format, "scale": factor, "size": size}
         if isinstance(source, str | Path) and Path(source).is_file():
-            report = self._archive(Path(source), Path(folder), query)
+            seconds = self.limits()["timeout_seconds"]
+            report = self._archive(Path(source), Path(folder), query, seconds)
             return joined([report])
         given = Path(source) if isinstance(source, str) else source
         named = pictures_of(given)
         limits = self.limits()
+        most, seconds = min(PACK, limits["max_files"]), limits["timeout_seconds"]
         reports, done = [], 0
-        for group in packs(named, limits["max_files"], limits["max_video_bytes"]):
+        for group in packs(named, most, limits["max_video_bytes"]):
             with tempfile.TemporaryDirectory(prefix="superres-") as place:
                 archive = Path(place) / "pictures.zip"
                 pack(group, archive)
-                reports.append(self._archive(archive, Path(folder), query))
+                reports.append(self._archive(archive, Path(folder), query, seconds))
             done += len(group)
             if progress is not None:
                 progress(done, len(named))
@@ -222,8 +229,17 @@ class Client:
         except httpx.TransportError:
             return False
 
-    def _archive(self, archive: Path, folder: Path, query: dict[str, str | None]) -> dict[str, Any]:
-        ask = Ask("POST", "/upscale_batch", query, lambda stack: form("archive", archive, stack))
+    def _archive(
+        self, archive: Path, folder: Path, query: dict[str, str | None], seconds: float
+    ) -> dict[str, Any]:
+        """Send an archive; the service may take so many seconds for each of its members."""
+        ask = Ask(
+            "POST",
+            "/upscale_batch",
+            query,
+            lambda stack: form("archive", archive, stack),
+            seconds=count(archive) * seconds,
+        )
         with tempfile.TemporaryDirectory(prefix="superres-") as place:
             answer = Path(place) / "answer.zip"
             self._sender.save(ask, answer)

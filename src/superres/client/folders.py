@@ -11,6 +11,7 @@ from superres.errors import InputError, ServiceError
 from superres.images import FORMATS
 
 REPORT = "report.json"
+SUFFIXES = (*FORMATS, ".gif")
 
 Named = tuple[str, Path]
 
@@ -21,12 +22,12 @@ def pictures_of(source: Path | Sequence[Path]) -> list[Named]:
     Raises InputError when there is none, or two files given would have the same name.
     """
     if isinstance(source, Path):
-        files = sorted(path for path in source.rglob("*") if path.suffix.lower() in FORMATS)
+        files = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
         named = [(path.relative_to(source).as_posix(), path) for path in files if path.is_file()]
     else:
         named = [(Path(path).name, Path(path)) for path in source]
     if not named:
-        known = ", ".join(FORMATS)
+        known = ", ".join(SUFFIXES)
         raise InputError(f"{source}: no picture; accepted: {known}", code="no_pictures")
     names = [name for name, _ in named]
     twice = {name for name in names if names.count(name) > 1}
@@ -55,6 +56,15 @@ def pack(named: Sequence[Named], archive: Path) -> None:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
         for name, path in named:
             target.write(path, name)
+
+
+def count(archive: Path) -> int:
+    """Return how many members an archive has; 1 for what is none, which the service refuses."""
+    try:
+        with zipfile.ZipFile(archive) as source:
+            return len(source.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return 1
 
 
 def unpack(archive: Path, folder: Path) -> dict[str, Any]:

@@ -22,6 +22,8 @@ IN_VAIN = ("model_unavailable", "timeout")  # 503 as well, but asking again does
 LONGEST_WAIT = 60.0
 # The request did not leave, so that asking again can do nothing twice.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# The request itself is wrong, and will be the next time.
+HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 CHUNK = 1 << 20
 BROKEN = 2  # answers that break off before another is not asked for
 
@@ -30,14 +32,17 @@ Content = Callable[[ExitStack], dict[str, Any]]  # opens the files of one attemp
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked; `again` says whether asking twice does no harm."""
+    """What is asked; `again` says whether asking twice does no harm.
+
+    `seconds`: how long the service may work on it in silence, where that is longer than usual.
+    """
 
     method: str
     path: str
     query: Mapping[str, str | None] | None = None
     content: Content | None = None
     again: bool = True
-    timeout: float | None = None  # seconds; None: the client's own
+    seconds: float = 0.0
 
 
 class Sender:
@@ -113,6 +118,7 @@ class Sender:
             except httpx.TransportError as error:
                 is_late = isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout)
                 may = isinstance(error, NOT_SENT) or (ask.again and not is_late)
+                may = may and not isinstance(error, HOPELESS)
                 return _lost(error, self._http), waiting if may else None
             code, told = _told(answer)
             if answer.status_code in BUSY and code not in IN_VAIN:
@@ -122,9 +128,23 @@ class Sender:
     def _open(self, ask: Ask, stack: ExitStack) -> Any:
         query = {name: value for name, value in (ask.query or {}).items() if value is not None}
         parts = ask.content(stack) if ask.content else {}
-        if ask.timeout is not None:
-            parts["timeout"] = ask.timeout
+        times = self._http.timeout.as_dict()
+        if times["read"] is not None and ask.seconds > times["read"]:
+            parts["timeout"] = httpx.Timeout(**{**times, "read": ask.seconds})
         return self._http.stream(ask.method, ask.path, params=query, **parts)
+
+
+def checked(address: str) -> str:
+    """Return the address of a service; InputError for what is none, before anything is asked."""
+    try:
+        url = httpx.URL(address)
+        if url.scheme in ("http", "https") and url.host:
+            return address
+        found = f"address '{address}'"
+    except (httpx.InvalidURL, TypeError) as error:
+        found = f"address '{address}' ({error})"
+    message = f"{found}: expected http://HOST:PORT or https://HOST, as http://127.0.0.1:3000"
+    raise InputError(message, code="bad_address", status=400)
 
 
 def _told(answer: httpx.Response) -> tuple[str, str]:

@@ -2,6 +2,9 @@
 const BASE = new URL("../", document.baseURI);
 const KEY = "superres.key";
 const WAITS = 8; // how often a busy service is asked again
+const LONGEST_WAIT = 60; // seconds
+const BUSY = [429, 503];
+const IN_VAIN = ["model_unavailable", "timeout"]; // 503 as well, but asking again does not help
 
 /** What the service says when it cannot: a code, what is wrong, what helps. */
 export class ServiceError extends Error {
@@ -47,9 +50,17 @@ const lost = () => new ServiceError("The service cannot be reached.", {
 
 export function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
+    if (signal?.aborted) reject(signal.reason);
     const timer = setTimeout(resolve, seconds * 1000);
     signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
   });
+}
+
+/** Wait as long as a busy service says; throw what asking again cannot mend. */
+async function waited(error, tries, { waits, onWait, signal }) {
+  if (!BUSY.includes(error.status) || IN_VAIN.includes(error.code) || tries >= waits) throw error;
+  onWait?.(error);
+  await pause(Math.min(LONGEST_WAIT, Math.max(1, error.retryAfter)), signal);
 }
 
 /** Ask; a busy service is asked again after the seconds it names. */
@@ -65,20 +76,17 @@ export async function request(path, { method = "GET", body, query, signal, waits
     if (answer.ok) return answer;
     const wait = Number(answer.headers.get("Retry-After")) || 0;
     if (answer.status === 401 && (await newKey())) continue;
-    const error = failure(answer.status, await answer.text(), wait);
-    if (![429, 503].includes(answer.status) || tries >= waits || error.code === "model_unavailable" || error.code === "timeout") throw error;
-    onWait?.(error);
-    await pause(Math.min(30, Math.max(1, wait)), signal);
+    await waited(failure(answer.status, await answer.text(), wait), tries, { waits, onWait, signal });
   }
 }
 
-/** Send a form and hear how much of it has left; resolves to the JSON of the answer. */
-export async function send(path, form, { query, onProgress, signal }) {
-  for (;;) {
+/** Send a form and hear how much of it has left, again when the service is busy; resolves to JSON. */
+export async function send(path, form, { query, onProgress, signal, waits = WAITS, onWait }) {
+  for (let tries = 0; ; tries += 1) {
     const { status, text, retryAfter } = await sent(path, form, { query, onProgress, signal });
     if (status >= 200 && status < 300) return JSON.parse(text);
     if (status === 401 && (await newKey())) continue;
-    throw failure(status, text, retryAfter);
+    await waited(failure(status, text, retryAfter), tries, { waits, onWait, signal });
   }
 }
 

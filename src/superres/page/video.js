@@ -3,6 +3,7 @@ import { json, request, send } from "./api.js";
 import { $, bytes, duration, make, resultName, save, say, showError, takeDrops } from "./dom.js";
 import { forget, keep, stored } from "./tasks.js";
 
+const LINE_WAITS = 60; // how often a full line is asked for a place: about an hour
 const OVER = ["completed", "failed", "canceled"];
 const WORDS = { pending: "waiting", in_progress: "running", interrupted: "interrupted, goes on by itself", completed: "done", failed: "failed", canceled: "cancelled" };
 const originals = new Map(); // task id -> file, as long as this page lives
@@ -52,7 +53,13 @@ async function upload(file) {
       shown.bar.value = done / all;
       shown.state.textContent = done < all ? `uploading ${Math.round((100 * done) / all)} %` : "being checked…";
     };
-    const answer = await send("upscale_video/submit", form, { query: { model }, onProgress, signal: giveUp.signal });
+    const onWait = (error) => { // it was not taken: the button gives up again
+      sent = false;
+      shown.state.textContent = `${error.message}; asking again…`;
+      if (unwanted) giveUp.abort(new Error("cancelled"));
+    };
+    const options = { query: { model }, onProgress, onWait, waits: LINE_WAITS, signal: giveUp.signal };
+    const answer = await send("upscale_video/submit", form, options);
     task.id = answer.task_id;
     originals.set(task.id, file);
     keep(task);

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from superres.serving.errors import UnavailableError
 from superres.serving.job import MOST_INTERRUPTIONS, Job
 from superres.serving.job_folder import own_folder
 from superres.serving.jobs import KEPT, WAITING, Jobs
+from superres.serving.logs import request_id
 from superres.serving.models import Models
 from superres.serving.videos import Footage
 
@@ -268,6 +270,32 @@ def test_results_outlive_the_service_and_unfinished_work_goes_on(
     assert work.begun[-2:] == ["f" * 32, "a" * 32]  # what had begun goes first
     assert sorted(path.name for path in interrupted.folder.iterdir()) == ["job.json", "video.mp4"]
     again.close()
+
+
+def test_lines_of_a_video_have_the_id_of_its_request_also_over_a_restart(
+    tmp_path: Path, work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    noted: list[tuple[str, str | None]] = []
+    ours = logging.getLogger("superres.serving.jobs")
+    listener = logging.Handler()
+    listener.emit = lambda record: noted.append((record.getMessage(), request_id.get()))
+    ours.addHandler(listener)
+    token = request_id.set("mine-1")
+    jobs = Jobs(tmp_path, work, 60)
+    job = submit(jobs)
+    request_id.reset(token)
+    with caplog.at_level(logging.INFO, "superres"):
+        wait_for(lambda: work.begun)
+        jobs.close()
+        work.release.set()
+        again = Jobs(tmp_path, work, 60)
+        again.start()
+        wait_for(lambda: again.get(job.task_id).is_over and len(noted) == 4)
+    again.close()
+    ours.removeHandler(listener)
+    told = ("begins", "is interrupted", "begins", "is completed")
+    assert noted == [(f"video {job.task_id} {what}", "mine-1") for what in told]
+    assert "request_id" not in again.get(job.task_id).describe()
 
 
 def test_a_resumed_video_has_the_version_that_it_asked_for(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from superres.atomic import write_text
 from superres.serving.errors import error_body
+from superres.serving.logs import request_id
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Job:
         self.folder = table / task_id
         self.model = model
         self.version: str | None = None  # the weights it began with
+        self.request_id = request_id.get()  # of who handed it in, for the log
         self.status: Status = "pending"
         self.created = time.time()
         self.started = 0.0
@@ -129,7 +131,8 @@ class Job:
         """Write job.json."""
         self._saved = time.time()
         times = {"created": self.created, "started": self.started, "finished": self.finished}
-        write_text(self.folder / "job.json", json.dumps({**self.describe(), **times}))
+        known = {**self.describe(), **times, "request_id": self.request_id}
+        write_text(self.folder / "job.json", json.dumps(known))
 
     @classmethod
     def restore(cls, table: Path) -> "Iterator[Job]":
@@ -145,7 +148,7 @@ class Job:
                 job.done, job.frames = content["frames_done"], content["frames"]
                 job.created, job.started = content["created"], content["started"]
                 job.finished = content["finished"]
-                job.version = content.get("version")
+                job.version, job.request_id = content.get("version"), content.get("request_id")
                 job.interruptions = content.get("interruptions", 0)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s: not a job, removed (%r)", folder, error)

@@ -23,6 +23,7 @@ from superres.serving import measures
 from superres.serving.errors import UnavailableError, explained
 from superres.serving.job import Job, Progress, Status
 from superres.serving.job_folder import locked, require_space
+from superres.serving.logs import request_id
 from superres.serving.pool import stand_back
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,9 @@ class Jobs:
                 continue
             if job is None:
                 return
+            token = request_id.set(job.request_id)
             self._run(job)
+            request_id.reset(token)
             self._count()
 
     def _run(self, job: Job) -> None:
@@ -186,6 +189,7 @@ class Jobs:
                 return
             job.begin()
         self._count()
+        _note(job, "begins")
 
         def progress(done: int, frames: int | None) -> None:
             if job.progress(done, frames):
@@ -196,12 +200,13 @@ class Jobs:
         except Exception as error:
             if job.stop.is_set():
                 job.interrupt() if self._closing.is_set() else job.finish("canceled")
-                return
-            if not isinstance(error, InputError):
-                log.error("video %s failed", job.task_id, exc_info=error)
-            job.finish("failed", _explained(error, job))
+            else:
+                if not isinstance(error, InputError):
+                    log.error("video %s failed", job.task_id, exc_info=error)
+                job.finish("failed", _explained(error, job))
         else:
             job.finish("completed")
+        _note(job, f"is {job.status}")
 
     def _waiting(self) -> list[Job]:
         return [job for job in list(self._jobs.values()) if job.waits]
@@ -232,6 +237,14 @@ class Jobs:
     def _forget(self, job: Job) -> None:
         self._jobs.pop(job.task_id, None)
         shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _note(job: Job, what: str) -> None:
+    """Write a line of the log; the request that handed the video in stands in it."""
+    told = job.describe()
+    names = ("task_id", "status", "model", "version", "frames_done", "elapsed_seconds")
+    facts = {name: told[name] for name in names}
+    log.info("video %s %s", job.task_id, what, extra={"facts": facts})
 
 
 def _explained(error: Exception, job: Job) -> dict[str, str]:

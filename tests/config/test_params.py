@@ -94,7 +94,7 @@ def test_an_unknown_key_at_the_top_and_in_a_list_is_named(file: Path) -> None:
         ("experiments=[a, a]", "experiments must be named once each"),
         ("gate.max_parameters=.inf", "key 'gate.max_parameters'"),
         ("gate.min_gain_over_bicubic=.nan", "key 'gate.min_gain_over_bicubic'"),
-        ("serving.backend=tpu", "key 'serving.backend': Input should be 'auto', 'torch' or 'onnx'"),
+        ("serving.backend=tpu", "'auto', 'torch', 'onnx' or 'openvino'"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_accepted(

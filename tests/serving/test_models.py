@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from superres.checkpoint import save_model
+from superres.checkpoint import load_model, save_model
 from superres.config import ServingParams
 from superres.errors import InputError, ModelError
 from superres.models import build
+from superres.release.export import export_onnx
+from superres.serving.limits import serving_params
 from superres.serving.models import KEPT_MODELS, Models
 
 
@@ -91,6 +93,15 @@ def test_limits_reach_the_upscaler(root: Path) -> None:
     models = Models(root, "champion", ServingParams(tile=48, backend="torch"))
     assert models.get()._network.tile == 48
     assert models.get().backend.name == "torch"
+
+
+def test_openvino_computes_where_it_is_asked_for_and_what_auto_finds(root: Path) -> None:
+    pytest.importorskip("openvino")
+    folder = save_model(root / "models" / "champion", build("fsrcnn", scale=2), {"version": "1"})
+    export_onnx(load_model(folder), folder / "model.onnx")
+    for backend in ("openvino", "auto"):
+        params = serving_params(root, {"SUPERRES_BACKEND": backend})
+        assert Models(root, "champion", params).get().backend.name == "openvino"
 
 
 def test_a_replaced_champion_answers_next_and_the_old_one_can_still_be_asked_for(

@@ -170,7 +170,7 @@ class ServingParams(Frozen):
     timeout_seconds: Positive = 120
     upload_seconds: Positive = 300  # an upload that takes longer is given up
     tile: NonNegative | Literal["auto"] = "auto"
-    backend: Literal["auto", "torch", "onnx"] = "auto"
+    backend: Literal["auto", "torch", "onnx", "openvino"] = "auto"
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
     result_ttl_seconds: Positive = 3_600
     jobs_bytes: Positive = 4 << 30  # uploads and results of videos on disk

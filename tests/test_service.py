@@ -25,8 +25,12 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    folder = tmp_path_factory.mktemp("served")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> Iterator[httpx.Client]:
     options: dict[str, Any] = {"scale": 2, "channels": 8, "layers": 3}
     model = save_model(folder / "mine", build("compact", **options), {"version": "3"})
     env = environment(
@@ -35,6 +39,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         SUPERRES_MAX_BYTES="400000",
         SUPERRES_MAX_VIDEO_BYTES="20000000",
         SUPERRES_THREADS="2",
+        TMPDIR=str(folder / "volume" / "tmp"),  # which an empty volume does not have
     )
     with started(folder, env) as server:
         yield server.client
@@ -48,6 +53,14 @@ def test_a_picture_and_where_it_comes_from(client: httpx.Client) -> None:
     assert response.headers["x-superres-network"] == "compact"
     assert response.headers["x-superres-version"] == "3"
     assert images.decode(response.content).pixels.shape == (80, 120, 3)
+
+
+@pytest.mark.e2e
+def test_what_it_writes_lies_in_the_folder_that_it_is_told(
+    client: httpx.Client, folder: Path
+) -> None:
+    assert client.get("/readyz").status_code == 200
+    assert list((folder / "volume" / "tmp").glob("superres-jobs-*/.lock"))
 
 
 @pytest.mark.e2e

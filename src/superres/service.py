@@ -11,7 +11,7 @@ from typing import Any
 
 import bentoml
 
-from superres.serving.job_folder import own_folder
+from superres.serving.job_folder import make_temporary, own_folder
 from superres.serving.limits import serving_params
 from superres.serving.logs import configure
 from superres.serving.models import Models, find_root
@@ -47,6 +47,7 @@ class SuperRes:
     def __init__(self) -> None:
         """Read the limits and begin to load the model; /readyz is 200 once it is warm."""
         configure(os.environ)
+        make_temporary(os.environ)
         root = find_root()
         params = serving_params(root, os.environ)
         models = Models(root, os.environ.get("SUPERRES_MODEL", "champion"), params)

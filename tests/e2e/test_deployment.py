@@ -62,8 +62,8 @@ class Machine:
         return Path(self.here(name, inside))
 
     def prepare(self, name: str) -> None:
-        """Make the folders that the image or a volume would bring."""
-        for place in ("data/jobs", "data/tmp", "tmp"):
+        """Make the folders that an image has in any case: an empty volume over /data hides more."""
+        for place in ("data", "tmp"):
             (self.folder / name / place).mkdir(parents=True, exist_ok=True)
 
     def run(self, name: str, words: list[str], timeout: float) -> subprocess.CompletedProcess[str]:
@@ -133,6 +133,7 @@ def test_the_service_becomes_healthy_and_upscales(machine: Machine) -> None:
         assert made.pixels.shape[2] == 3
     assert httpx.get(f"{address}/ui/").status_code == 200
     assert (machine.folder / "service/data/jobs").is_dir()
+    assert (machine.folder / "service/data/tmp").is_dir()
 
 
 def test_mlflow_becomes_healthy_and_answers_to_its_name_alone(machine: Machine) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +24,7 @@ from superres.serving import jobs as table_of_jobs
 from superres.serving import limits
 from superres.serving.errors import UnavailableError
 from superres.serving.job import MOST_INTERRUPTIONS, Job
-from superres.serving.job_folder import own_folder
+from superres.serving.job_folder import make_temporary, own_folder
 from superres.serving.jobs import KEPT, WAITING, Jobs
 from superres.serving.logs import request_id
 from superres.serving.models import Models
@@ -386,3 +387,26 @@ def test_the_end_of_the_service_stops_the_work(serve: Serve, clip: bytes, work: 
     wait_for(lambda: work.begun)
     client.__exit__()
     assert (job.status, job.interruptions) == ("interrupted", 1)
+
+
+def test_an_empty_volume_gets_the_folder_of_uploads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = tmp_path / "data"
+    volume.mkdir()
+    monkeypatch.setenv("TMPDIR", str(volume / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")  # what was found before
+    make_temporary({"TMPDIR": str(volume / "tmp")})
+    with tempfile.NamedTemporaryFile() as upload:
+        assert Path(upload.name).parent == volume / "tmp"
+
+
+def test_a_folder_of_uploads_that_cannot_be_made_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    make_temporary({"TMPDIR": str(tmp_path / "file" / "tmp")})
+    assert "cannot be made" in caplog.text
+    assert tempfile.gettempdir() == str(tmp_path)
+    make_temporary({})

@@ -1,9 +1,11 @@
 """Where video jobs lie: one folder per service, found again by the next one, and its quota."""
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -12,10 +14,29 @@ from superres.errors import ConfigError
 from superres.serving import measures
 from superres.serving.errors import UnavailableError
 
+log = logging.getLogger(__name__)
+
 LOCK = ".lock"
 RESERVE = 256 << 20  # bytes of the disk that stay free
 MOST_SERVICES = 16  # of one project and one user on one machine
 MOST_RETRY_SECONDS = 3600
+
+
+def make_temporary(environment: Mapping[str, str]) -> None:
+    """Make the folder that TMPDIR names: an empty volume does not have it yet.
+
+    Without it Python takes /tmp, which in a container is often memory, for uploads as well.
+    """
+    named = environment.get("TMPDIR")
+    if not named:
+        return
+    try:
+        Path(named).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        other = tempfile.gettempdir()
+        log.warning("TMPDIR: %s cannot be made (%s); uploads lie in %s", named, error, other)
+        return
+    tempfile.tempdir = None  # looked for anew: /tmp may have been found before
 
 
 def own_folder(root: Path) -> Path:

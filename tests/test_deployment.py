@@ -1,8 +1,10 @@
 """What Dockerfile, compose.yaml and docs/deployment.md promise, as far as it can be read."""
 
 import ast
+import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +97,42 @@ def test_what_the_images_write_is_theirs() -> None:
     assert {env["SUPERRES_JOBS"], env["TMPDIR"]} <= {*made[1].split()}
     assert text.count("VOLUME /data") == 2
     assert env["HOME"] == "/tmp"
+
+
+def chosen(folder: Path, torch: str) -> subprocess.CompletedProcess[str]:
+    """Run what the image does with its build argument, as far as nothing is installed."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert "ARG TORCH=default\n" in text
+    (script,) = re.findall(r'case "\$TORCH".*?esac', text, re.S)
+    shutil.copy(ROOT / "requirements.lock", folder)
+    env = {"PATH": os.environ["PATH"], "TORCH": torch}
+    return subprocess.run(
+        ["sh", "-c", script], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+
+
+def test_an_image_for_the_cpu_has_torch_from_its_own_index_and_nothing_of_cuda(
+    tmp_path: Path,
+) -> None:
+    assert chosen(tmp_path, "cpu").returncode == 0
+    names = [
+        re.fullmatch(r"([a-z0-9.-]+)==[^ ;\\]+( ;.*)?", line)
+        for line in (tmp_path / "versions.txt").read_text().splitlines()
+    ]
+    found = {name[1] for name in names if name}
+    assert len(found) > 100
+    assert all(names)  # versions alone: those of the other index have other hashes
+    assert {"torch", "bentoml", "openvino"} <= found
+    assert not [name for name in found if name.startswith(("nvidia-", "triton"))]
+    assert (tmp_path / "options.txt").read_text().split() == ["--torch-backend", "cpu"]
+
+
+def test_an_image_has_the_locked_versions_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+    assert chosen(tmp_path, "default").returncode == 0
+    assert (tmp_path / "versions.txt").read_bytes() == (ROOT / "requirements.lock").read_bytes()
+    assert (tmp_path / "options.txt").read_text() == ""
+    wrong = chosen(tmp_path, "gpu")
+    assert (wrong.returncode, wrong.stderr) == (1, "TORCH=gpu: expected default or cpu\n")
 
 
 @pytest.mark.parametrize("name", services())

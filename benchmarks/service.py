@@ -1,7 +1,8 @@
 """The service under load, next to the bare engine: on loopback, bounded, with a server of its own.
 
 python benchmarks/service.py overhead [--model FOLDER]   HTTP / engine for two pictures
-python benchmarks/service.py load [SECONDS]              32 clients of mixed sizes
+python benchmarks/service.py load [SECONDS] [--video]    32 clients of mixed sizes; beside them a
+                                                         video, whose frames must advance
 python benchmarks/service.py video [SECONDS]             pictures alone / while a video runs
 python benchmarks/service.py champion                    the champion moves under 8 clients
 python benchmarks/service.py serve                       a server for `--address`
@@ -17,8 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from fractions import Fraction
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from served import Server, environment, started
 from service_clients import Clients
+from service_video import Film, film_of
 
-from superres import images, video
+from superres import images
 from superres.checkpoint import load_model, save_model
 from superres.images import Picture
 from superres.inference import Upscaler
 from superres.inference.pictures import text_of
 from superres.models import build
-from superres.video import Frame, VideoOptions
 
 PAUSE = 0.05  # after each turn: idle OpenMP threads spin for a while
 SIZES = (64, 128, 256, 384, 512, 768)
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("seconds", nargs="?", type=float, default=180.0)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--address")
+    parser.add_argument("--video", action="store_true", help="load: a video runs meanwhile")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -73,7 +75,7 @@ def _measure(asked: argparse.Namespace, server: Server, folder: Path) -> None:
     if asked.what == "overhead":
         overhead(f"http://127.0.0.1:{server.port}", folder, asked.seconds)
     elif asked.what == "load":
-        load(server, asked.seconds)
+        load(server, asked.seconds, with_video=asked.video)
     elif asked.what == "video":
         beside_video(server, asked.seconds)
     elif asked.what == "champion":
@@ -161,12 +163,14 @@ def bare(client: httpx.Client, files: dict[str, bytes]) -> dict[str, float]:
     return found
 
 
-def load(server: Server, seconds: float) -> None:
+def load(server: Server, seconds: float, *, with_video: bool = False) -> None:
     """Print what 32 clients saw, and the memory of the service."""
     files = pictures()
     alone = bare(server.client, files)
     clients = Clients(server, files, 32)
-    seen = clients.run(seconds, watch=server.memory_mib)
+    with ExitStack() as stack:
+        film = stack.enter_context(_film(server).running()) if with_video else None
+        seen = clients.run(seconds, watch=server.memory_mib)
     print(f"32 clients, {seconds:.0f} s: {seen.told()}")
     for name, times in seen.times.items():
         print(
@@ -176,25 +180,25 @@ def load(server: Server, seconds: float) -> None:
     early, late = seen.memory[: len(seen.memory) // 3], seen.memory[-len(seen.memory) // 3 :]
     print(f"memory: first third at most {max(early):.0f} MiB, last third {max(late):.0f} MiB")
     seen.require_none_lost()
+    if film is not None:
+        print(f"  {film.told()}")
+        film.require_advance()
 
 
 def beside_video(server: Server, seconds: float) -> None:
     """Print the p95 of four clients without and with a video task, in turns."""
     files = {name: data for name, data in pictures().items() if "256" in name or "512" in name}
-    content = _film()
     apart: list[float] = []
     beside: list[float] = []
     for _ in range(turns := max(1, round(seconds / 40))):
         for times, with_video in ((apart, False), (beside, True)):
-            task = None
-            if with_video:
-                task = _submit(server.client, content)
-            seen = Clients(server, files, 4).run(20)
+            with ExitStack() as stack:
+                film = stack.enter_context(_film(server).running()) if with_video else None
+                seen = Clients(server, files, 4).run(20)
             seen.require_none_lost()
             times += [each for found in seen.times.values() for each in found]
-            if task is not None:
-                done = server.client.put("/upscale_video/cancel", params=task).json()
-                print(f"  the video had {done['frames_done']} frames after 20 s")
+            if film is not None:
+                print(f"  {film.told()}")
     p95 = _share(apart, 95), _share(beside, 95)
     print(
         f"4 clients, {turns} turns of 20 s each: p95 {p95[0]:.3f} s without, {p95[1]:.3f} s with "
@@ -202,19 +206,13 @@ def beside_video(server: Server, seconds: float) -> None:
     )
 
 
-def _film() -> bytes:
-    pixels = scene(360, 640)
-    frames = (Frame(np.roll(pixels, n, 1), n, n / 25, n, Fraction(1, 25)) for n in range(1500))
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "film.mp4"
-        video.write(path, frames, options=VideoOptions(preset="ultrafast", crf=35))
-        return path.read_bytes()
+def _film(server: Server) -> Film:
+    return Film(f"http://127.0.0.1:{server.port}", _content())
 
 
-def _submit(client: httpx.Client, content: bytes) -> dict[str, str]:
-    answer = client.post("/upscale_video/submit", files={"video": ("a.mp4", content)})
-    answer.raise_for_status()
-    return {"task_id": answer.json()["task_id"]}
+@cache
+def _content() -> bytes:
+    return film_of(scene(360, 640))
 
 
 def champion(server: Server, folder: Path) -> None:

@@ -1,18 +1,20 @@
 """A real server against uploads that nobody should send, and against its own description.
 
-python benchmarks/service_fuzz.py [ROUNDS] [EXAMPLES]     without numbers 3 and 50
+python benchmarks/service_fuzz.py [--rounds N] [--examples N]     3 and 50 without a number
 
 Every round sends the malformed uploads of tests/malformed.py; then schemathesis makes so many
 examples for each address that the served OpenAPI names, in all of its phases. No 5xx but 503,
-no wrong code, and memory that stays after the first round.
+no wrong code, and memory that stays after the first round; many rounds show whether it does.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -32,14 +34,16 @@ GROWTH = 1.1  # of the memory after the first round
 
 def main() -> None:
     """Send everything; exit 1 when an answer is wrong."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    examples = int(sys.argv[2]) if len(sys.argv) > 2 else 50
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3, help="of all malformed uploads")
+    parser.add_argument("--examples", type=int, default=50, help="of schemathesis; 0: none")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         env = environment(place, SUPERRES_MODEL="nearest", SUPERRES_LOG="text", **LIMITS)
         with started(place, env) as server:
-            wrong = malformed(server, place, rounds)
-            code = described(server, examples) if examples else 0
+            wrong = malformed(server, place, asked.rounds)
+            code = described(server, asked.examples) if asked.examples else 0
             alive = server.client.get("/readyz").status_code
     print(f"the service afterwards: {alive}")
     if wrong or code or alive != 200:
@@ -64,8 +68,11 @@ def malformed(server: Server, place: Path, rounds: int) -> int:
         spent = time.monotonic() - begun
         print(
             f"round {number}: {len(every)} uploads in {spent:.0f} s: {told}; "
-            f"memory {memory[-1]:.0f} MiB"
+            f"memory {memory[-1]:.0f} MiB",
+            flush=True,
         )
+    steps = (f"{after - before:+.0f}" for before, after in pairwise(memory))
+    print(f"memory after each round: {memory[0]:.0f} MiB, then {', '.join(steps) or 'no more'}")
     if memory[-1] > GROWTH * memory[0]:
         wrong += 1
         print(f"GROWN: {memory}")

@@ -1,6 +1,7 @@
 """An int8 model: nearly as good as the float one, a folder of its own, the same each time."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from superres.models import Generator, build
 from superres.release.export import export_difference, export_onnx, tiled_difference
 from superres.release.int8 import float_layers
 from superres.release.promotion import contest, ground, stage
-from superres.release.quantisation import calibration_pairs, quantise
+from superres.release.quantisation import _stored, calibration_pairs, quantise
 
 
 def deep_sharpener() -> Generator:
@@ -73,6 +74,14 @@ def test_it_costs_next_to_nothing_and_is_evaluated_as_any_model(
     assert abs(before - after) < 0.05
     picture = scene(4)
     assert (upscalers[0].pixels(picture) != upscalers[1].pixels(picture)).any()
+
+
+def test_weights_that_were_kept_in_half_stay_so(trained: Path) -> None:
+    model = load_model(trained)
+    told = {**model.provenance, "storage": {"half": True}}
+    for one, wanted in ((replace(model, provenance=told), torch.float16), (model, torch.float32)):
+        assert {value.dtype for value in _stored(one).parameters()} == {wanted}
+    assert {value.dtype for value in model.generator.parameters()} == {torch.float32}
 
 
 def test_the_folder_says_what_was_done(trained: Path, quantised: Path) -> None:

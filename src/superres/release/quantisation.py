@@ -1,5 +1,6 @@
 """Post-training quantisation: a trained model becomes an int8 model, a folder of its own."""
 
+import copy
 import hashlib
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from superres.evaluation import Pair, evaluate, folder_pairs
 from superres.images import Picture
 from superres.inference.facts import is_int8
 from superres.inference.upscaler import Upscaler
+from superres.models import Generator
 from superres.release.export import export_checked
 from superres.release.int8 import METHOD, float_layers, write_int8
 
@@ -77,12 +79,18 @@ def quantise(
         layers = list(kept.values())
         facts["quantisation"] |= {"psnr_float": before, "psnr_int8": after, "float_layers": layers}
         staging = Path(place) / "folder"
-        save_model(staging, model.generator, facts, _card(model, out.name, facts, convolutions))
+        save_model(staging, _stored(model), facts, _card(model, out.name, facts, convolutions))
         made.replace(staging / EXPORT)
         with replaced_folder(out) as folder:
             for file in staging.iterdir():
                 file.replace(folder / file.name)
     return Quantised(out, str(facts["version"]), before, after)
+
+
+def _stored(model: Model) -> Generator:
+    """Return the network in the floats that its own folder keeps: half is enough where it was."""
+    is_half = model.provenance.get("storage", {}).get("half", False)
+    return copy.deepcopy(model.generator).half() if is_half else model.generator
 
 
 def calibration_pairs(data: Path, model: Model, count: int) -> list[Pair]:

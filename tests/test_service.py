@@ -150,6 +150,25 @@ def test_a_video_to_its_end(client: httpx.Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+def test_the_loop_of_the_readme_tells_per_cent_until_the_end(
+    client: httpx.Client, tmp_path: Path
+) -> None:
+    frames = (Frame(noise(32, 48), n, n / 10, n, Fraction(1, 10)) for n in range(8))
+    video.write(tmp_path / "clip.mp4", frames)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, begin, rest = text.partition("$ id=$(curl")
+    script = (begin + rest).partition("$ curl -s -X PUT")[0]
+    lines = [line.removeprefix("$ ") for line in script.splitlines()]
+    here = "\n".join(lines).replace("http://127.0.0.1:3000", str(client.base_url).rstrip("/"))
+    told = subprocess.run(
+        ["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert told.stdout.splitlines()[-1] == '"percent":100.0'
+    assert video.probe(tmp_path / "clip-x4.mp4").frames == 8
+
+
+@pytest.mark.e2e
 def test_bentoml_keeps_health_metrics_and_the_page(client: httpx.Client) -> None:
     for path in ("/livez", "/readyz", "/metrics", "/docs.json", "/", "/static_content/index.css"):
         assert client.get(path).status_code == 200, path

@@ -96,18 +96,15 @@ class _Job:
     quality: int
 
     def opened(self, **options: Any) -> "Upscaler":
-        from superres.inference.opening import open_model
+        from superres.inference.opening import computes_without_torch, open_model
         from superres.inference.upscaler import Upscaler
 
         asked = self.wanted.scale
         scale = 4 if asked is None else max(1, math.ceil(asked))  # of a baseline
-        plain = options["device"] in ("auto", "cpu") and options["precision"] == "auto"
-        model = open_model(
-            self.model,
-            scale=scale,
-            backend=options["backend"],
-            prefer_export=plain and self._is_small(),
-        )
+        device, precision = options["device"], options["precision"]
+        plain = device in ("auto", "cpu") and precision == "auto"
+        light = computes_without_torch(device, precision) or (plain and self._is_small())
+        model = open_model(self.model, scale=scale, backend=options["backend"], prefer_export=light)
         return Upscaler(model, wanted=self.wanted, **options)
 
     def run(

@@ -150,10 +150,10 @@ def open_backend(
         try:
             return OpenVinoBackend(_export_of(model, chosen), model.info, precision, cores())
         except ModelError as error:
-            if name != "auto" or getattr(model, "generator", None) is None or is_int8(model):
+            if name != "auto" or is_int8(model):
                 raise
             log.warning("%s Going on with torch.", error)
-            return TorchBackend(whole, device, precision)
+            return TorchBackend(_whole(model), device, precision)
     if chosen == "onnx":
         return OnnxBackend(_export_of(model, chosen), cores(), precision)
     if is_int8(model):
@@ -178,6 +178,15 @@ def _chosen(model: Opened, device: str, precision: Precision) -> BackendName:
     if not (installed and exported and suits) or device_named(device).type != "cpu":
         return "torch"
     return "openvino"
+
+
+def _whole(model: Opened) -> Any:
+    """Return the model with its network, which is read now where only the export was opened."""
+    if getattr(model, "generator", None) is not None or model.folder is None:
+        return model
+    from superres.checkpoint import load_model
+
+    return load_model(model.folder)
 
 
 def _export_of(model: Opened, backend: BackendName) -> Path:

@@ -15,11 +15,14 @@ import numpy as np
 import pytest
 import slow_footage
 from films import packets
+from nearest_export import write_nearest
 
 from superres import video
-from superres.checkpoint import Model
+from superres.checkpoint import Model, load_model, save_model
 from superres.errors import ConfigError, InputError
 from superres.inference import CancelledError, Upscaler
+from superres.inference.openvino_runtime import has_openvino
+from superres.inference.precision import Precision
 from superres.models import build
 from superres.video import Film, VideoOptions, parts_folder
 
@@ -222,6 +225,30 @@ def test_parts_of_another_job_are_not_taken(
     with pytest.raises(ConfigError, match="model was superres"):
         bicubic.video(film, dst, options=AGAIN)
     assert stopped_at(scaler, film, dst, AGAIN, 20) == 16  # they are still there
+
+
+@pytest.mark.skipif(not has_openvino(), reason="openvino is not installed")
+def test_floats_of_another_width_are_another_job(film: Path, tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", build("nearest", scale=2), {"version": "7"})
+    write_nearest(folder / "model.onnx")
+    dst = tmp_path / "out.mp4"
+
+    def opened(precision: Precision) -> Upscaler:
+        return Upscaler(load_model(folder), backend="openvino", precision=precision)
+
+    stopped_at(opened("auto"), film, dst, OPTIONS, 20)
+    with pytest.raises(ConfigError, match="precision was float32, is bfloat16"):
+        opened("bfloat16").video(film, dst, options=AGAIN)
+    assert stopped_at(opened("float32"), film, dst, AGAIN, 20) == 16  # what "auto" meant
+
+
+def test_another_device_is_another_job(film: Path, scaler: Upscaler, tmp_path: Path) -> None:
+    dst = tmp_path / "out.mp4"
+    stopped_at(scaler, film, dst, OPTIONS, 20)
+    ledger = parts_folder(dst) / "ledger.json"
+    ledger.write_text(ledger.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    with pytest.raises(ConfigError, match="device was cuda, is cpu"):
+        scaler.video(film, dst, options=AGAIN)
 
 
 def test_a_segment_that_was_lost_is_made_again(

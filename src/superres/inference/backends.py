@@ -63,7 +63,7 @@ class TorchBackend:
 
     `precision`: "auto" is float32 on a CPU (bfloat16 is slower there, docs/decisions.md) and
     float16 on CUDA. A result of half precision that is not finite, or black where the input is
-    not, is computed again in float32, which is then kept.
+    not, is computed again in float32, which is then kept; the attribute says what was begun with.
     """
 
     name = "torch"
@@ -81,6 +81,7 @@ class TorchBackend:
         if precision == "auto" and self.device.type == "cuda":
             half = torch.float16
         self._half_type = half
+        self.precision = "float32" if half is None else str(half).removeprefix("torch.")
         self._half = None if half is None else prepared(model.generator, self.device).to(half)
         suits = self.device.type == "cpu" and half is None
         self._fused = fused_torch(self._exact, model.info) if suits else None

@@ -86,6 +86,7 @@ class OpenVinoBackend:
         side = -(-max(PROBE, info.minimum) // info.multiple_of) * info.multiple_of
         self._need = pixel_bytes(path, side)
         self._fused = fused_openvino(path, info, precision, threads)
+        self.precision = "bfloat16" if precision == "bfloat16" else "float32"
         self._hint = "bf16" if precision == "bfloat16" else "f32"
         self._network: Compiled | None = None if self._fused else self._compiled()
         self._alone = threading.Lock()

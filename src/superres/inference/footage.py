@@ -186,11 +186,15 @@ def _job(upscaler: "Upscaler", src: Path, info: VideoInfo, options: VideoOptions
         size = file.seek(0, 2)
         file.seek(max(0, size - _SAMPLED))
         digest.update(file.read())
+    backend = upscaler.backend
+    computes = getattr(backend, "inner", backend)  # of an ensemble
     wanted = ("codec", "crf", "preset", "start", "duration", "segment")
     return {
         "source": f"{size} bytes, {digest.hexdigest()[:16]}",
         "model": _comment(upscaler),
         "rows and columns": str(upscaler.size(info.height, info.width)),
-        "backend": f"{type(upscaler.backend).__name__} {upscaler.backend.name}",
+        "backend": f"{type(backend).__name__} {backend.name}",
+        "device": str(getattr(computes, "device", "cpu")),
+        "precision": getattr(computes, "precision", "float32"),
         **{name: str(getattr(options, name)) for name in wanted},
     }

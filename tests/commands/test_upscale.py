@@ -62,6 +62,7 @@ def test_one_file_into_a_file(library: Path, tmp_path: Path, photo: NDArray[np.u
         "output": str(tmp_path / "sr.png"),
         "model": "nearest",
         "version": "nearest",
+        "network": "nearest",
         "width": 4 * 56,
         "height": 4 * 40,
         "status": "ok",
@@ -149,11 +150,15 @@ def test_a_video_becomes_a_video(tmp_path: Path) -> None:
 
 def test_a_file_says_which_model_made_it(library: Path, tmp_path: Path) -> None:
     provenance = {"version": "12", "run_id": "f00", "data_sha256": "c0ffee"}
-    folder = save_model(tmp_path / "model", build("bicubic", scale=2), provenance)
-    assert run(library / "one.png", "-o", tmp_path / "sr.png", "--model", folder).exit_code == 0
+    folder = save_model(tmp_path / "cubic-x2", build("bicubic", scale=2), provenance)
+    result = run(library / "one.png", "-o", tmp_path / "sr.png", "--model", folder, "--json")
+    assert result.exit_code == 0
+    record = records(result)[0]
+    assert (record["model"], record["network"]) == ("cubic-x2", "bicubic")
     with Image.open(tmp_path / "sr.png") as picture:
         text = dict(picture.info)
-    assert text["superres.model"] == "bicubic"
+    assert text["superres.model"] == "cubic-x2"
+    assert text["superres.network"] == "bicubic"
     assert text["superres.version"] == "12"
     assert text["superres.run_id"] == "f00"
     assert text["superres.data_sha256"] == "c0ffee"

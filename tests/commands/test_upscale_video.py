@@ -109,7 +109,7 @@ def test_a_network_of_video_upscales_films_and_pictures_from_the_command_line(
     words = [str(film), "-o", str(tmp_path / "out.mkv"), "--model", str(folder), "--json"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["model"] == "recurrent"
+    assert json.loads(result.stdout)["network"] == "recurrent"
     assert video.probe(tmp_path / "out.mkv").width == 128
     (tmp_path / "in.png").write_bytes(images.encode(Picture(np.zeros((20, 30, 3), np.uint8))))
     words = [str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--model", str(folder)]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from superres import images
-from superres.checkpoint import Model
+from superres.checkpoint import Model, load_model, save_model
 from superres.errors import ConfigError, InputError, ModelError
 from superres.images import Picture
 from superres.inference import Upscaler
@@ -128,7 +128,14 @@ def test_tensor_takes_a_batch_and_does_not_round() -> None:
 
 def test_lineage_names_what_is_known() -> None:
     lineage = upscaler(network()).lineage
-    assert lineage == {"model": "compact", "version": "7", "run_id": "abc"}
+    named = {"model": "compact", "version": "7", "network": "compact"}
+    assert lineage == {**named, "run_id": "abc"}
+
+
+def test_a_model_is_called_as_its_folder_not_as_its_kind_of_network(tmp_path: Path) -> None:
+    model = load_model(save_model(tmp_path / "quality-x2", network(), {"version": "7"}))
+    lineage = Upscaler(model, device="cpu").lineage
+    assert (lineage["model"], lineage["network"]) == ("quality-x2", "compact")
 
 
 def test_options_that_do_not_fit_are_refused() -> None:

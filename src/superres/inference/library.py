@@ -36,6 +36,7 @@ class Outcome:
     task: Task
     model: str
     version: str
+    network: str
     seconds: float
     width: int | None = None
     height: int | None = None
@@ -54,6 +55,7 @@ class Outcome:
             "output": str(self.task.target),
             "model": self.model,
             "version": self.version,
+            "network": self.network,
             "seconds": round(self.seconds, 3),
             "width": self.width,
             "height": self.height,
@@ -87,8 +89,8 @@ def upscale_all(
         except (SuperresError, OSError, MemoryError) as failure:
             error = str(failure) or type(failure).__name__
         seconds = time.perf_counter() - start
-        name = upscaler.info.name
-        yield Outcome(task, name, upscaler.version, seconds, *size, error, skipped)
+        by = (upscaler.name, upscaler.version, upscaler.info.name)
+        yield Outcome(task, *by, seconds, *size, error, skipped)
 
 
 def _is_wanted(task: Task, written: set[Path], writing: Writing) -> bool:

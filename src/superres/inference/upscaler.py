@@ -66,6 +66,7 @@ class Upscaler:
         if tile is not None and tile < 0:
             raise ConfigError(f"tile {tile}: expected LR pixels, 0 (the whole picture) or auto.")
         self.model: Any = model
+        self.name = _name_of(model)
         self.wanted = wanted or Wanted()
         opened = open_backend(model, backend, device, precision)
         if ensemble and model.info.kind == "video":
@@ -87,10 +88,15 @@ class Upscaler:
 
     @property
     def lineage(self) -> dict[str, str]:
-        """Say where a result comes from: model, version and what is known of run, code, data."""
+        """Say where a result comes from, in the words of the service's headers.
+
+        That is the model's name, its version, its kind of network and what is known of run, code
+        and data.
+        """
         known = {key: self.model.provenance.get(key) for key in LINEAGE}
         found = {key: str(value) for key, value in known.items() if value}
-        return {"model": self.info.name, "version": self.version, **found}
+        own = {"model": self.name, "version": self.version, "network": self.info.name}
+        return {**own, **found}
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Return (height, width) of the result for a picture of that size."""
@@ -198,3 +204,8 @@ class Upscaler:
         height, width = self.size(*alpha.shape)
         plane: Pixels = joined(resampled(ArrayRows(alpha[..., None]), height, width), 1)[..., 0]
         return plane
+
+
+def _name_of(model: Opened) -> str:
+    """Return the name by which people ask for a model: its folder's, for a baseline its own."""
+    return model.info.name if model.folder is None else model.folder.resolve().name

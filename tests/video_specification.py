@@ -38,6 +38,7 @@ class VideoSpecification:
 
     name: ClassVar[str]
     variants: ClassVar[list[Options]]
+    rounding: ClassVar[float] = 1e-5  # that sums of another order may bring to a result
 
     @pytest.fixture
     def generator(self, options: Options) -> VideoGenerator:
@@ -102,7 +103,7 @@ class VideoSpecification:
     def test_clips_of_a_batch_do_not_touch_each_other(self, generator: VideoGenerator) -> None:
         lr = clip(4, 6, 9, count=2)
         alone = stirred(generator)(lr[1:])
-        torch.testing.assert_close(generator(lr)[1:], alone, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(generator(lr)[1:], alone, rtol=1e-5, atol=self.rounding)
 
     def test_the_gradient_reaches_every_parameter(self, generator: VideoGenerator) -> None:
         lr = clip(6, 9, 9).requires_grad_(True)

@@ -9,7 +9,8 @@ from torch import nn
 
 from superres.errors import ModelError
 from superres.models import build, parameter_count
-from superres.models.fast import BranchedConv, Fast
+from superres.models.branched import BranchedConv
+from superres.models.fast import Fast
 
 
 class TestFast(GeneratorSpecification):

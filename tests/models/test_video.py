@@ -11,6 +11,7 @@ from superres.errors import ModelError
 from superres.models import VIDEO_MODELS, build, build_discriminator, parameter_count
 from superres.models.cost import cost
 from superres.models.recurrent import Recurrent
+from superres.models.steady import Steady
 
 
 class TestVolume(VideoSpecification):
@@ -62,6 +63,40 @@ class TestRecurrent(VideoSpecification):
         begun.load_state_dict(begun.from_image_network(fast.state_dict()))
         lr = clip(3, 9, 8)
         torch.testing.assert_close(begun(lr)[0], fast(lr[0]), rtol=1e-4, atol=1e-5)
+
+
+class TestSteady(VideoSpecification):
+    name = "steady"
+    variants: ClassVar[list[Options]] = [
+        {"scale": 2, "channels": 6, "layers": 2, "colour": "luma"},
+        {"scale": 4, "channels": 9, "layers": 3, "expansion": 4},
+        {"scale": 2, "channels": 4, "layers": 2, "deployed": True, "method": "farneback"},
+    ]
+    rounding = 1e-4  # a frame's result goes into the next
+
+    def test_untrained_it_is_bicubic(self, options: Options) -> None:
+        lr = clip(3, 7, 6)
+        bicubic = build("bicubic", scale=options["scale"])(lr[0])
+        assert torch.equal(build("steady", **{**options, "deployed": False})(lr)[0], bicubic)
+
+    def test_its_first_frame_can_begin_as_a_fast_network(self, options: Options) -> None:
+        shared = {key: options[key] for key in ("scale", "channels", "layers")}
+        more = {"expansion": 2, "colour": options.get("colour", "rgb")}
+        fast = stirred(build("fast", **shared, **more))
+        begun = build("steady", **{**options, **more, "deployed": False})
+        assert isinstance(begun, Steady)
+        begun.load_state_dict(begun.from_image_network(fast.state_dict()))
+        lr = clip(1, 9, 8)
+        torch.testing.assert_close(begun(lr)[0], fast(lr[0]), rtol=1e-4, atol=1e-5)
+
+    def test_an_open_gate_keeps_what_was_decided_on_a_still_scene(self) -> None:
+        network = stirred(build("steady", scale=2, channels=6, layers=2, expansion=2))
+        with torch.no_grad():
+            network.gate.bias.fill_(30.0)
+        still = clip(1, 24, 24).expand(-1, 4, -1, -1, -1)
+        first, *others = network(still)[0]
+        for sr in others:
+            torch.testing.assert_close(sr, first, rtol=0, atol=1e-4)
 
 
 def test_a_still_clip_of_the_3d_network_is_what_the_frame_alone_makes() -> None:

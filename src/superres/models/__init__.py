@@ -28,6 +28,7 @@ from superres.models.span import SPAN
 from superres.models.srcnn import SRCNN
 from superres.models.srresnet import SRResNet
 from superres.models.srunet import SRUNet
+from superres.models.steady import Steady
 from superres.models.video import VideoGenerator
 from superres.models.video_srgan import VideoSRGAN
 from superres.models.volume import Volume
@@ -69,6 +70,7 @@ MODELS: dict[str, type[Generator]] = {
 }
 VIDEO_MODELS: dict[str, type[VideoGenerator]] = {
     "recurrent": Recurrent,
+    "steady": Steady,
     "video_srgan": VideoSRGAN,
     "volume": Volume,
 }

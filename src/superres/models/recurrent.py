@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from superres.errors import ModelError
-from superres.models.fast import BranchedConv
+from superres.models.branched import Layers, settled, widened
 from superres.models.info import ModelInfo
 from superres.models.interpolation import Interpolation
 from superres.models.motion import METHODS, fetched, motion
@@ -50,9 +50,9 @@ class Recurrent(VideoGenerator):
         self.channels, self.method = channels, method
         self.ahead = ahead
         outside = (1 if colour == "luma" else 3) * scale**2
-        make = _Maker(expansion, deployed=deployed)
-        self.trunk = make.trunk(channels, layers)
-        self.back = make.trunk(channels, layers) if ahead else None
+        make = Layers(expansion, deployed=deployed)
+        self.trunk = make.trunk(2 * SEEN + channels, channels, layers, seen=SEEN)
+        self.back = make.trunk(2 * SEEN + channels, channels, layers, seen=SEEN) if ahead else None
         self.last = make.layer(channels, outside, zero=True)
         self.last_back = make.layer(channels, outside, zero=True) if self.back else None
         self.shuffle = nn.PixelShuffle(scale)
@@ -116,15 +116,7 @@ class Recurrent(VideoGenerator):
     @torch.no_grad()
     def deployed(self) -> "Recurrent":
         """Return the plain network that computes the same."""
-        plain = Recurrent(**{**self.info.options, "deployed": True})
-        for mine, theirs in zip(self.modules(), plain.modules(), strict=True):
-            if isinstance(mine, BranchedConv) and isinstance(theirs, nn.Conv2d):
-                theirs.weight.copy_(mine.kernel())
-                if theirs.bias is not None:
-                    theirs.bias.copy_(mine.bias)
-            elif not list(mine.children()):
-                theirs.load_state_dict(mine.state_dict())
-        return plain.train(self.training)
+        return settled(self, Recurrent(**{**self.info.options, "deployed": True}))
 
     def from_image_network(self, weights: dict[str, Any]) -> dict[str, Any]:
         """Return weights of a fast network as this network's; what is carried counts for nothing.
@@ -136,7 +128,7 @@ class Recurrent(VideoGenerator):
         for name, value in weights.items():
             _, place, part = name.split(".", 2)
             mine = f"trunk.{place}.{part}" if int(place) < count else f"last.{part}"
-            taken[mine] = _widened(value, self.state_dict().get(mine))
+            taken[mine] = widened(value, self.state_dict().get(mine))
         if self.back is None:
             return taken
         taken |= {k.replace("trunk", "back"): v for k, v in taken.items() if k.startswith("trunk")}
@@ -146,36 +138,6 @@ class Recurrent(VideoGenerator):
                 taken[name] = taken[name] / 2
             taken[name.replace("last", "last_back")] = taken[name].clone()
         return taken
-
-
-def _widened(value: torch.Tensor, like: torch.Tensor | None) -> torch.Tensor:
-    """Give a first layer's weights the inputs that it did not have, all zero."""
-    if like is None or value.dim() < 2 or value.shape == like.shape:
-        return value
-    wide = value.new_zeros(value.shape[0], like.shape[1], *value.shape[2:])
-    wide[:, : value.shape[1]] = value
-    return wide
-
-
-class _Maker:
-    """Makes layers in the form for training, or the one for use."""
-
-    def __init__(self, expansion: int, *, deployed: bool) -> None:
-        self.expansion, self.deployed = expansion, deployed
-
-    def layer(self, inside: int, outside: int, *, zero: bool = False) -> nn.Module:
-        if self.deployed:
-            return nn.Conv2d(inside, outside, 3, padding=1)
-        return BranchedConv(inside, outside, expansion=self.expansion, zero=zero)
-
-    def trunk(self, channels: int, layers: int) -> nn.Sequential:
-        steps: list[nn.Module] = []
-        for inside in [2 * SEEN + channels] + [channels] * (layers - 1):
-            steps += [self.layer(inside, channels), nn.PReLU(channels)]
-        for value in steps[0].parameters():
-            if value.dim() > 1 and value.shape[1] == 2 * SEEN + channels:
-                nn.init.zeros_(value[:, SEEN:])  # what is carried
-        return nn.Sequential(*steps)
 
 
 def _check(colour: str, ahead: int, method: str) -> None:

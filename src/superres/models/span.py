@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from superres.errors import ModelError
-from superres.models.fast import BranchedConv
+from superres.models.branched import BranchedConv
 from superres.models.info import Generator, ModelInfo
 from superres.models.interpolation import Interpolation
 

@@ -14,6 +14,7 @@ from superres.config import Experiment
 from superres.errors import ModelError
 from superres.losses.weights import read_tensors
 from superres.models.recurrent import Recurrent
+from superres.models.steady import Steady
 from superres.training.networks import Networks
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def start_from(networks: Networks, experiment: Experiment, runs: Path) -> str:
         base = load_model(experiment.init, scale=int(experiment.model["scale"]))
         place = f"init: {experiment.init} ({base.version})"
         weights = dict(base.generator.state_dict())
-        if isinstance(networks.generator, Recurrent) and base.info.name == "fast":
+        if isinstance(networks.generator, Recurrent | Steady) and base.info.name == "fast":
             weights = networks.generator.from_image_network(weights)
         taken = ""
         if experiment.init_layers == "shared":

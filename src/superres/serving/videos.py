@@ -12,7 +12,8 @@ from superres.serving.served import Served
 
 log = logging.getLogger(__name__)
 
-SEGMENT = 30  # frames that a kill can cost
+# Frames that a kill can cost. A network of video sees a dozen again for each segment.
+SEGMENTS = {"image": 30, "video": 120}
 
 
 class Footage:
@@ -40,10 +41,11 @@ class Footage:
             measures.frame(upscaler.which)
             progress(done, total)
 
+        segment = SEGMENTS.get(upscaler.info.kind, 30)
         info = upscaler.video(
             job.upload,
             job.result,
-            options=VideoOptions(resume=True, segment=SEGMENT),
+            options=VideoOptions(resume=True, segment=segment),
             limits=video_limits(self._params),
             progress=told,
             cancelled=counted(job.stop.is_set, upscaler),

@@ -18,7 +18,7 @@ from superres import video
 from superres.checkpoint import load_model, save_model
 from superres.inference import Upscaler
 from superres.models import build
-from superres.serving.videos import SEGMENT
+from superres.serving.videos import SEGMENTS
 from superres.video import Frame, VideoOptions
 
 pytestmark = pytest.mark.e2e
@@ -97,7 +97,7 @@ def test_a_killed_service_goes_on_with_its_video_to_the_same_file(tmp_path: Path
     assert names == ["job.json", "video.mp4"]
     assert "going on after" in server.log
 
-    options = VideoOptions(segment=SEGMENT)
+    options = VideoOptions(segment=SEGMENTS["image"])
     Upscaler(load_model(model)).video(tmp_path / "in.mp4", tmp_path / "sr.mp4", options=options)
     assert resumed == (tmp_path / "sr.mp4").read_bytes()
 

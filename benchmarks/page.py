@@ -1,11 +1,14 @@
 """The pictures of the page in docs/: a real Chromium before the real service.
 
-python benchmarks/page.py [--model NAME|FOLDER]   writes docs/page-light.png and docs/page-phone.png
+python benchmarks/page.py [--model NAME|FOLDER]
+Writes page-light.png, page-video.png, page-models.png and page-phone.png into docs/. Needs data/raw
+(superres fetch).
 """
 
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -15,12 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from browser import Browser, chromium
 from served import environment, started
 
-from superres import images
+from superres import images, video
 from superres.data.degrade import degrade
 from superres.images import Picture
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOGRAPHS = ROOT / "data" / "raw" / "photographs"
+FILM, SECONDS, HALF = ROOT / "data" / "raw" / "world-clip", 1.0, 2
 SHOWN = (("chelsea.png", 2), ("coffee.png", 4), ("rocket.jpg", 2))  # made smaller so many times
 READY = "document.querySelector('#state').classList.contains('ready')"
 DONE = "!document.querySelector('#download').hidden"
@@ -35,6 +39,18 @@ def lr_pictures(folder: Path) -> list[Path]:
         files.append(folder / name)
         images.write(files[-1], Picture(degrade(pixels[:height, :width], factor)))
     return files
+
+
+def lr_film(folder: Path) -> Path:
+    """Write the first second of the embedded clip, half as large."""
+    (source,) = sorted(FILM.glob("*.mp4"))
+    shown = video.read(source, part=video.Part(duration=SECONDS))
+    small = (
+        replace(one, pixels=degrade(one.pixels[: one.pixels.shape[0] // 4 * 4], HALF))
+        for one in shown
+    )
+    video.write(folder / "film.mp4", small)
+    return folder / "film.mp4"
 
 
 def keep(browser: Browser, name: str) -> None:
@@ -64,6 +80,17 @@ def main() -> None:
             for _ in range(2):
                 browser.click("[data-zoom=in]")
             keep(browser, "page-light.png")
+            browser.click("#tab-video")
+            browser.value("document.querySelector('#video-model').value = 'fast-x4'")
+            browser.choose("#video-input", lr_film(folder))
+            browser.wait("document.querySelectorAll('.players video').length == 2")
+            browser.wait(
+                "[...document.querySelectorAll('.players video')].every(v => v.readyState > 1)"
+            )
+            keep(browser, "page-video.png")
+            browser.click("#tab-models")
+            browser.wait("document.querySelector('.card > img')?.naturalWidth > 0")
+            keep(browser, "page-models.png")
             browser.open("about:blank", 390)
             browser.open(address, 390, 844, "dark")
             browser.wait(READY)

@@ -19,6 +19,7 @@ from superres.checkpoint import Model
 from superres.errors import InputError, ModelError
 from superres.inference import CancelledError, Upscaler
 from superres.inference.footage import ahead, upscale_frame
+from superres.inference.sizing import Wanted
 from superres.models import Generator, build
 from superres.video import Frame, VideoOptions
 
@@ -178,3 +179,25 @@ def test_work_runs_only_a_few_items_ahead() -> None:
         assert len(made) <= 4
         assert next(ready) == 1
     assert len(made) <= 5
+
+
+def test_a_start_after_the_end_names_the_length(tmp_path: Path) -> None:
+    clip(tmp_path / "in.mp4")
+    with pytest.raises(InputError, match=r"no frame after 60 s, .*in\.mp4 is 0\.\d+ s long"):
+        upscaler(build("nearest", scale=2)).video(
+            tmp_path / "in.mp4", tmp_path / "out.mp4", options=VideoOptions(start=60)
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_frames_that_no_codec_holds_are_refused_before_the_work(tmp_path: Path) -> None:
+    clip(tmp_path / "in.mp4")
+    begun: list[int] = []
+    with pytest.raises(InputError, match=r"h264 takes at most 16384 .* has 300000x300000"):
+        upscaler(build("nearest", scale=2), wanted=Wanted(width=300_000, height=300_000)).video(
+            tmp_path / "in.mp4",
+            tmp_path / "out.mp4",
+            progress=lambda done, total: begun.append(done),
+        )
+    assert not begun
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]

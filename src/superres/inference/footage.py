@@ -51,6 +51,7 @@ def upscale_video(
         job=_job(upscaler, src, info, options),
     )
     with film:
+        film.check_size(*upscaler.size(info.height, info.width))
         _warn(src, info, keeps_depth=film.keeps_depth)
         try:
             _run(film, upscaler, src, options, limits, _Count(info, options, progress, cancelled))

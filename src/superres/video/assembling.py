@@ -47,7 +47,7 @@ def assemble(
     try:
         with contextlib.ExitStack() as stack:
             container = stack.enter_context(created(temporary, format_name, options))
-            stream = _stream_like(container, folder / segments[0].name, codec)
+            stream = _stream_like(container, folder / segments[0].name, codec, dst)
             stream.codec_context.framerate = segments[0].rate
             copied: Iterator[Copied] = iter(())
             if source is not None:
@@ -64,7 +64,7 @@ def assemble(
         raise
 
 
-def _stream_like(container: OutputContainer, first: Path, codec: Codec) -> VideoStream:
+def _stream_like(container: OutputContainer, first: Path, codec: Codec, dst: Path) -> VideoStream:
     format_name = container.format.name
     with av.open(str(first)) as part:
         template = part.streams.video[0]
@@ -77,7 +77,7 @@ def _stream_like(container: OutputContainer, first: Path, codec: Codec) -> Video
     if shape not in (None, 1) and codec.name in _UNSHAPED and format_name not in ("mp4", "mov"):
         _log.warning(
             "%s: pixels of shape %s cannot be stated for %s here; use .mp4 or h264",
-            container.name,
+            dst,
             shape,
             codec.name,
         )

@@ -32,8 +32,8 @@ _SVT_PRESETS = (10, 10, 9, 8, 7, 6, 5, 4, 2)
 class Codec:
     """An encoder: `crf` its good and `worst` quality, `deep` whether it takes 10 bits.
 
-    `smallest`: a picture needs as many pixels in each direction; `tag` is the name that
-    Apple's players want in MP4.
+    `smallest` and `largest`: a picture needs and may have as many pixels in each direction; `tag`
+    is the name that Apple's players want in MP4.
     """
 
     name: CodecName
@@ -42,7 +42,19 @@ class Codec:
     worst: float
     deep: bool
     smallest: int = 2
+    largest: int = 16_384
     tag: str | None = None
+
+    def check_size(self, path: Path, height: int, width: int) -> None:
+        """Raise InputError for pictures that the codec cannot hold."""
+        if min(width, height) + 1 < self.smallest:
+            takes, cure = f"needs {self.smallest}", "; use h264"
+        elif max(width, height) > self.largest:
+            takes, cure = f"takes at most {self.largest}", ""
+        else:
+            return
+        told = f"{self.name} {takes} pixels in each direction, the video has {width}x{height}"
+        raise InputError(f"{path}: {told}{cure}", code="cannot_encode")
 
     def options(self, wanted: VideoOptions) -> dict[str, str]:
         """Return the encoder's own options."""
@@ -63,7 +75,7 @@ _CODECS: Mapping[CodecName, Codec] = {
     "h264": Codec("h264", "libx264", 18, 51, deep=True),
     # Below 64 pixels libx265 4.1 writes past its buffers and ends the process.
     "h265": Codec("h265", "libx265", 20, 51, deep=True, smallest=64, tag="hvc1"),
-    "vp9": Codec("vp9", "libvpx-vp9", 24, 63, deep=False),
+    "vp9": Codec("vp9", "libvpx-vp9", 24, 63, deep=False, largest=65_535),
     "av1": Codec("av1", "libsvtav1", 24, 63, deep=True, smallest=16),
 }
 

@@ -105,6 +105,10 @@ class Film:
         """Frames in finished segments."""
         return self._parts.frames
 
+    def check_size(self, height: int, width: int) -> None:
+        """Raise InputError for frames of a size that the codec does not take."""
+        self._codec.check_size(self._dst, height, width)
+
     def encode(self, frames: Iterable[Frame]) -> Iterator[int]:
         """Encode frames as they come; yield after each how many the film has.
 
@@ -136,7 +140,7 @@ class Film:
     def finish(self) -> int:
         """Put the film together and return its number of frames."""
         if not self._parts.done:
-            raise InputError(f"{self._dst}: there is no frame to write", code="no_frames")
+            raise InputError(f"{self._dst}: {self._nothing}", code="no_frames")
         self._assemble(self._parts.done, self._span)
         frames = self.frames
         self._parts.remove()
@@ -174,16 +178,19 @@ class Film:
         else:
             self._parts.remove()
 
+    @property
+    def _nothing(self) -> str:
+        """Say why there is no frame."""
+        length = None if self._info is None else self._info.seconds
+        if not self._options.start or length is None:
+            return "there is no frame to write"
+        start = self._options.start
+        return f"there is no frame after {start:g} s, {self._source} is {length:.2f} s long"
+
     def _check(self, frame: Frame) -> None:
         if self._look is None:
             self._look = look_of(frame, self._codec, self._source, self._info)
-            smallest = self._codec.smallest
-            if min(self._look.width, self._look.height) + 1 < smallest:
-                raise InputError(
-                    f"{self._dst}: {self._codec.name} needs {smallest} pixels in each direction, "
-                    f"the video has {self._look.width}x{self._look.height}; use h264",
-                    code="cannot_encode",
-                )
+            self.check_size(self._look.height, self._look.width)
         size = (self._look.height, self._look.width, 3)
         if frame.pixels.shape != size:
             message = (

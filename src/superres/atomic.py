@@ -14,7 +14,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     temporary = partial_name(path)
     try:
         temporary.write_bytes(content)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)  # on a full disk every byte counts
         raise
     temporary.replace(path)

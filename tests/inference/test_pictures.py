@@ -20,6 +20,7 @@ from superres.images.lossless import png_chunk
 from superres.inference import Upscaler, pictures
 from superres.inference.alpha import spread_colours
 from superres.inference.pictures import pixels_of, upscale_bytes, upscale_picture
+from superres.inference.sizing import Wanted
 from superres.models import build
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -233,10 +234,16 @@ def test_a_failure_in_the_middle_leaves_no_file(
     assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
+def moving(path: Path, size: tuple[int, int] = (10, 6), **options: Any) -> Path:
+    """Three frames, one red, one green, one blue."""
+    made = [Image.new("RGB", size, colour) for colour in ("red", "lime", "blue")]
+    options = {"duration": [50, 90, 70], **options}
+    made[0].save(path, save_all=True, append_images=made[1:], **options)
+    return path
+
+
 def test_an_animation_is_upscaled_frame_by_frame(scaler: Upscaler, tmp_path: Path) -> None:
-    colours = ("red", "lime", "blue")
-    made = [Image.new("RGB", (10, 6), colour) for colour in colours]
-    made[0].save(tmp_path / "in.gif", save_all=True, append_images=made[1:], duration=[50, 90, 70])
+    moving(tmp_path / "in.gif")
     assert upscale_picture(scaler, tmp_path / "in.gif", tmp_path / "out.webp") == (20, 12)
     found = list(animation.frames(tmp_path / "out.webp"))
     assert [tuple(frame.pixels[6, 10] > 127) for frame in found] == [
@@ -244,6 +251,81 @@ def test_an_animation_is_upscaled_frame_by_frame(scaler: Upscaler, tmp_path: Pat
     assert animation.timing(tmp_path / "out.webp").durations == (50, 90, 70)
     upscale_picture(scaler, tmp_path / "in.gif", tmp_path / "first.jpg")
     assert images.read(tmp_path / "first.jpg").pixels[6, 10, 0] > 200
+
+
+def test_an_animation_says_which_model_made_it(scaler: Upscaler, tmp_path: Path) -> None:
+    moving(tmp_path / "in.png", icc_profile=SRGB)
+    upscale_picture(scaler, tmp_path / "in.png", tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.info["superres.version"] == "9"
+        assert image.info["superres.run_id"] == "f00"
+        assert image.info["icc_profile"] == SRGB
+
+
+@pytest.mark.parametrize(("suffix", "format_name"), [(None, "GIF"), (".webp", "WEBP")])
+def test_an_animation_through_bytes_keeps_its_frames(
+    scaler: Upscaler, tmp_path: Path, suffix: str | None, format_name: str
+) -> None:
+    data = moving(tmp_path / "in.gif").read_bytes()
+    made = upscale_bytes(scaler, data, suffix)
+    assert (made.width, made.height) == (20, 12)
+    assert animation.count_of(made.content) == 3
+    with Image.open(io.BytesIO(made.content)) as image:
+        assert image.format == format_name
+
+
+def test_frames_and_pages_that_are_left_out_are_told_of(
+    scaler: Upscaler, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = moving(tmp_path / "in.gif")
+    upscale_picture(scaler, source, tmp_path / "out.jpg")
+    assert f"{source}: of its 3 frames or pages JPEG gets the first" in caplog.text
+    upscale_bytes(scaler, source.read_bytes(), ".jpg", name="stdin")
+    assert "stdin: of its 3 frames or pages JPEG gets the first" in caplog.text
+    pages = moving(tmp_path / "in.tif", loop=None, duration=None)
+    upscale_picture(scaler, pages, tmp_path / "out.tif")
+    assert f"{pages}: of its 3 frames or pages TIFF gets the first" in caplog.text
+    caplog.clear()
+    upscale_picture(scaler, tmp_path / "out.jpg", tmp_path / "again.png")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif"])
+def test_rows_are_counted_while_a_picture_is_made(
+    scaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr("superres.inference.tiled.STRIP_BYTES", 3000)
+    source = tmp_path / "in.png"
+    if suffix == ".gif":
+        moving(source, size=(30, 70))
+    else:
+        images.write(source, Picture(photograph(70, 30)))
+    seen: list[tuple[int, int | None]] = []
+    upscale_picture(
+        scaler, source, tmp_path / f"out{suffix}", progress=lambda *told: seen.append(told)
+    )
+    total = 420 if suffix == ".gif" else 140
+    assert seen[-1] == (total, total)
+    assert len(seen) > 2
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_the_resolution_is_carried_over(scaler: Upscaler, tmp_path: Path, suffix: str) -> None:
+    saved(Image.fromarray(photograph()), tmp_path / "in.jpg", dpi=(300, 300))
+    upscale_picture(scaler, tmp_path / "in.jpg", tmp_path / f"out{suffix}")
+    assert images.read(tmp_path / f"out{suffix}").dpi == (300, 300)
+
+
+def test_a_result_that_fits_nowhere_is_refused_at_once(tmp_path: Path) -> None:
+    generator = build("bicubic", scale=2).eval()
+    wanted = Wanted(width=300_000, height=300_000)
+    huge = Upscaler(Model(generator, generator.info), tile=16, wanted=wanted)
+    images.write(tmp_path / "in.png", Picture(photograph()))
+    for name in ("out.png", "out.jpg", "out.tif"):
+        with pytest.raises(InputError, match="300000x300000"):
+            upscale_picture(huge, tmp_path / "in.png", tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
 @pytest.mark.parametrize("ground", [0, 255])
@@ -271,14 +353,14 @@ def test_visible_colours_are_never_changed() -> None:
 
 def test_bytes_in_bytes_out(scaler: Upscaler) -> None:
     data = images.encode(Picture(photograph()), "JPEG")
-    same = images.decode(upscale_bytes(scaler, data))
-    other = images.decode(upscale_bytes(scaler, data, ".webp"))
+    same = images.decode(upscale_bytes(scaler, data).content)
+    other = images.decode(upscale_bytes(scaler, data, ".webp").content)
     assert (same.format, other.format, same.width, other.height) == ("JPEG", "WEBP", 60, 48)
     with pytest.raises(InputError, match="no picture format"):
         upscale_bytes(scaler, data, ".doc")
     file = io.BytesIO()
     Image.fromarray(photograph()).save(file, "GIF")
-    assert images.decode(upscale_bytes(scaler, file.getvalue())).format == "PNG"
+    assert images.decode(upscale_bytes(scaler, file.getvalue()).content).format == "PNG"
 
 
 def test_the_size_of_a_file_is_known_without_decoding_it(tmp_path: Path) -> None:

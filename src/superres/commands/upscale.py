@@ -1,27 +1,17 @@
 """`superres upscale`: pictures, folders and videos through a model."""
 
-import math
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from superres.commands.upscale_report import report, summary, with_bars
-from superres.errors import ConfigError
+from superres.commands.upscale_ending import ended_cleanly
+from superres.commands.upscale_job import Job
 
 if TYPE_CHECKING:
-    from superres.inference.library import Existing, Naming
     from superres.inference.sizing import Wanted
-    from superres.inference.upscaler import Upscaler
-    from superres.video import VideoOptions
 
-_PARTLY_FAILED = 3
-_SMALL = 1 << 20  # LR pixels of a job whose time is mostly the start of the program
-_FEW = 16
 _LARGEST = 64
-_PIPE = "-"
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="File for one input, else a folder; or -.")]
 Tile = Annotated[str, typer.Option(help="LR pixels, 0 for the whole, or auto.")]
@@ -30,7 +20,7 @@ Precision = Annotated[
     Literal["auto", "float32", "bfloat16", "float16"],
     typer.Option(help="Half precision is torch's; bfloat16 also openvino's."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One object per file.")]
+Json = Annotated[bool, typer.Option("--json", help="One object per file; with -o - on stderr.")]
 Ensemble = Annotated[bool, typer.Option(help="Mean over 8 turns and mirrors, 8 times the work.")]
 Name = Annotated[str, typer.Option(help='As "{stem}_x{scale}{suffix}"; also {model}.')]
 Codec = Annotated[str | None, typer.Option(help="h264, h265, vp9 or av1.")]
@@ -51,7 +41,9 @@ def upscale(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     precision: Precision = "auto",
     ensemble: Ensemble = False,
-    format_: Annotated[str | None, typer.Option("--format", help="png, jpg, webp ...")] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="png, jpg, webp ... or mkv, webm ...")
+    ] = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG, WebP, AVIF.")] = 95,
     name: Name = "{stem}{suffix}",
     existing: Annotated[Literal["error", "skip", "replace"], typer.Option()] = "error",
@@ -71,109 +63,27 @@ def upscale(
     Alpha, grey, 16 bits, colour profile and EXIF of pictures are kept, sound and timestamps of
     videos. A bad file is reported and skipped; exit code 3 then, 1 when every file failed.
     """
+    job = Job(
+        inputs,
+        out,
+        model,
+        _wanted(scale, size),
+        name,
+        format_,
+        quality,
+        existing="replace" if overwrite else existing,
+        as_json=as_json,
+    )
     options: dict[str, Any] = {"backend": backend, "device": device, "ensemble": ensemble}
-    job = _Job(inputs, out, model, _wanted(scale, size), name, format_, quality)
-    upscaler = job.opened(tile=_tile(tile), precision=precision, **options)
-    if inputs == [_PIPE] or str(out) == _PIPE:
-        return job.pipe(upscaler)
-    if preview is not None:
-        return job.preview(upscaler, preview)
-    film: dict[str, Any] = {"codec": codec, "crf": crf, "preset": preset, "start": start}
-    film |= {"duration": duration, "on_interrupt": on_interrupt, "resume": resume}
-    return job.run(upscaler, "replace" if overwrite else existing, film, as_json)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What goes in, what with, and how the result is called and written."""
-
-    inputs: list[str]
-    out: Path
-    model: str
-    wanted: "Wanted"
-    name: str
-    format: str | None
-    quality: int
-
-    def opened(self, **options: Any) -> "Upscaler":
-        from superres.inference.opening import computes_without_torch, open_model
-        from superres.inference.upscaler import Upscaler
-
-        asked = self.wanted.scale
-        scale = 4 if asked is None else max(1, math.ceil(asked))  # of a baseline
-        device, precision = options["device"], options["precision"]
-        plain = device in ("auto", "cpu") and precision == "auto"
-        light = computes_without_torch(device, precision) or (plain and self._is_small())
-        model = open_model(self.model, scale=scale, backend=options["backend"], prefer_export=light)
-        return Upscaler(model, wanted=self.wanted, **options)
-
-    def run(
-        self, upscaler: "Upscaler", existing: "Existing", film: dict[str, Any], as_json: bool
-    ) -> None:
-        from superres.inference.library import Writing, collect
-
-        tasks = collect(self.inputs, self.out, self._naming(upscaler))
-        video = _video(film) if any(task.is_video for task in tasks) else None
-        writing = Writing(existing, self.quality, video)
-        outcomes = []
-        for outcome in with_bars(upscaler, tasks, writing):
-            outcomes.append(outcome)
-            report(outcome, as_json)
-        if len(outcomes) > 1 and not as_json:
-            typer.echo(summary(outcomes))
-        failed = sum(outcome.status == "failed" for outcome in outcomes)
-        if failed:
-            raise typer.Exit(1 if failed == len(tasks) else _PARTLY_FAILED)
-
-    def pipe(self, upscaler: "Upscaler") -> None:
-        """One picture from stdin or a file to stdout or a file."""
-        from superres import atomic
-        from superres.inference.pictures import upscale_bytes
-
-        if len(self.inputs) != 1:
-            raise ConfigError("- as output takes one picture, as input nothing beside it.")
-        (source,) = self.inputs
-        data = sys.stdin.buffer.read() if source == _PIPE else Path(source).read_bytes()
-        suffix = self._suffix or (self.out.suffix.lower() if str(self.out) != _PIPE else None)
-        made = upscale_bytes(upscaler, data, suffix, self.quality)
-        if str(self.out) == _PIPE:
-            sys.stdout.buffer.write(made)
-        else:
-            atomic.write_bytes(self.out, made)
-
-    def preview(self, upscaler: "Upscaler", seconds: float) -> None:
-        """One frame of a video into a picture file."""
-        from superres import images
-        from superres.inference.footage import upscale_frame
-        from superres.inference.pictures import text_of
-
-        if len(self.inputs) != 1:
-            raise ConfigError("--frame takes one video.")
-        pixels = upscale_frame(upscaler, Path(self.inputs[0]), seconds)
-        images.write(self.out, images.Picture(pixels), text=text_of(upscaler))
-
-    def _naming(self, upscaler: "Upscaler") -> "Naming":
-        from superres.inference.library import Naming
-
-        scale = self.wanted.scale or upscaler.info.scale
-        model = Path(self.model).name
-        return Naming(self.name, self._suffix, {"scale": f"{scale:g}", "model": model})
-
-    @property
-    def _suffix(self) -> str | None:
-        return None if self.format is None else "." + self.format.lower().removeprefix(".")
-
-    def _is_small(self) -> bool:
-        """Tell whether all of it is so few pixels that starting torch would take longest."""
-        from superres.inference.library import collect
-        from superres.inference.pictures import pixels_of
-
-        if self.inputs == [_PIPE]:
-            return True
-        tasks = collect(self.inputs, self.out if str(self.out) != _PIPE else Path())
-        if any(task.is_video for task in tasks) or len(tasks) > _FEW:
-            return False
-        return sum(pixels_of(task.source) for task in tasks) <= _SMALL
+    with ended_cleanly():
+        upscaler = job.opened(tile=_tile(tile), precision=precision, **options)
+        if preview is not None:
+            return job.preview(upscaler, preview)
+        if job.is_piped:
+            return job.pipe(upscaler)
+        film: dict[str, Any] = {"codec": codec, "crf": crf, "preset": preset, "start": start}
+        film |= {"duration": duration, "on_interrupt": on_interrupt, "resume": resume}
+        return job.run(upscaler, film)
 
 
 def _wanted(scale: float | None, size: str | None) -> "Wanted":
@@ -193,9 +103,3 @@ def _tile(text: str) -> int | None:
     if not text.isdecimal():
         raise typer.BadParameter(f"{text!r}: expected auto, 0 or LR pixels", param_hint="--tile")
     return int(text)
-
-
-def _video(film: dict[str, Any]) -> "VideoOptions":
-    from superres.video import VideoOptions
-
-    return VideoOptions(**film)

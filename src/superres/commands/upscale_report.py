@@ -1,9 +1,8 @@
 """What `superres upscale` tells: bars while it works, a line per file, a table at the end."""
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,41 +12,44 @@ if TYPE_CHECKING:
 
 
 def with_bars(upscaler: "Upscaler", tasks: list["Task"], writing: "Writing") -> Iterator["Outcome"]:
-    """Yield outcomes with bars on stderr: files, and frames of the current video."""
+    """Yield outcomes with bars on stderr: files, and what is done of the current one."""
     from tqdm import tqdm
 
     from superres.inference.library import upscale_all
 
-    files: Iterable[Task] = tqdm(tasks, unit="file", disable=None, leave=False)
-    with _frame_bar() as progress:
-        yield from upscale_all(upscaler, files, writing=writing, progress=progress)
+    with tqdm(unit="row", disable=None, leave=False, position=1) as bar:
+
+        def begun() -> Iterator["Task"]:
+            for task in tqdm(tasks, unit="file", disable=None, leave=False):
+                bar.unit = "frame" if task.is_video else "row"
+                yield task
+
+        yield from upscale_all(upscaler, begun(), writing=writing, progress=_shown_on(bar))
 
 
-@contextmanager
-def _frame_bar() -> Iterator["Progress"]:
-    from tqdm import tqdm
+def _shown_on(bar: Any) -> "Progress":
+    def progress(done: int, total: int | None) -> None:
+        if bar.n == 0 or done <= bar.n:  # a file begins, perhaps where it was left
+            bar.reset(total)
+            bar.initial = bar.n = done - 1
+        bar.update(done - bar.n)
 
-    with tqdm(unit="frame", disable=None, leave=False, position=1) as bar:
-
-        def progress(done: int, total: int | None) -> None:
-            if bar.n == 0 or done <= bar.n:  # a video begins, perhaps where it was left
-                bar.reset(total)
-                bar.initial = bar.n = done - 1
-            bar.update(done - bar.n)
-
-        yield progress
+    return progress
 
 
-def report(outcome: "Outcome", as_json: bool) -> None:
-    """Tell what became of one file: results on stdout, errors on stderr."""
+def report(outcome: "Outcome", as_json: bool, *, beside_bytes: bool = False) -> None:
+    """Tell what became of one file: results on stdout, errors on stderr.
+
+    `beside_bytes`: stdout is the picture's, so everything goes to stderr.
+    """
     where = f"{outcome.task.source} -> {outcome.task.target}"
     if as_json:
-        typer.echo(json.dumps(outcome.as_dict(), ensure_ascii=False))
-    elif outcome.status == "ok":
+        typer.echo(json.dumps(outcome.as_dict(), ensure_ascii=False), err=beside_bytes)
+    elif outcome.status == "ok" and not beside_bytes:
         typer.echo(f"{where}: {outcome.width}x{outcome.height}, {outcome.seconds:.1f} s")
     elif outcome.status == "skipped":
         typer.echo(f"{where}: skipped, it exists")
-    if outcome.error is not None:
+    if outcome.error is not None and not (as_json and beside_bytes):
         said = outcome.error.removeprefix(f"{outcome.task.source}: ")
         typer.echo(f"error: {outcome.task.source}: {said}", err=True)
 

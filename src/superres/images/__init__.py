@@ -9,7 +9,8 @@ from typing import Any
 from superres.colour import luma
 from superres.errors import InputError
 from superres.images.decoding import decode
-from superres.images.encoding import check_side, encode, header_of, storable
+from superres.images.encoding import encode, header_of, storable
+from superres.images.fitting import check_side
 from superres.images.lossless import WRITERS
 from superres.images.picture import FORMATS, Limits, Picture, Pixels, to_pixels, to_tensor
 

@@ -2,10 +2,6 @@
 
 import io
 import re
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +22,12 @@ from PIL import (
 )
 
 from superres.errors import InputError
+from superres.images.exif import ON_ITS_SIDE, dpi_of, exif_of, orientation_of, turned
 from superres.images.picture import Limits, Picture, Pixels
+from superres.images.quiet import quiet
 
 # Image.open would try every plugin installed and warn about large pictures by its own limit.
-_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.JpegImageFile,
     "WEBP": WebPImagePlugin.WebPImageFile,
@@ -50,14 +48,6 @@ _SIGNATURES = {
 }
 _DEFLATE_MOST = 1032  # bytes that one compressed byte can become
 
-_ORIENTATION = 0x0112
-_EXIF_IFDS = (0x8769, 0x8825)
-# Of a TIFF's own tags only those that describe the picture, not its layout, are EXIF:
-# ImageDescription, Make, Model, Software, DateTime, Artist, Copyright.
-_TIFF_DESCRIPTION = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
-
-_quiet_lock = threading.Lock()
-
 
 def decode(data: bytes, limits: Limits | None = None) -> Picture:
     """Decode PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF (of an animation or a stack the first one).
@@ -75,12 +65,12 @@ def decode(data: bytes, limits: Limits | None = None) -> Picture:
         raise limits.too_many_bytes(len(data))
     format_name = format_of(data)
     if format_name is None:
-        known = ", ".join(_PLUGINS)
+        known = ", ".join(PLUGINS)
         message = f"the content is no picture of a known type; accepted: {known}"
         raise InputError(message, code="unsupported_type", status=415)
     try:
-        with _quiet():
-            image = _PLUGINS[format_name](io.BytesIO(data))
+        with quiet():
+            image = PLUGINS[format_name](io.BytesIO(data))
         if image.width * image.height > limits.max_pixels:
             raise limits.too_many_pixels(image.width, image.height)
         if format_name == "PNG":
@@ -105,16 +95,21 @@ def in_words(error: Exception) -> str:
 def format_of(data: bytes) -> str | None:
     """Return the format that the first bytes of a file name, None for an unknown one."""
     found = (name for name, sign in _SIGNATURES.items() if sign.match(data))
-    return next((name for name in found if name in _PLUGINS), None)
+    return next((name for name in found if name in PLUGINS), None)
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Return width and height as the header of a picture file states them; (0, 0) for none."""
+    """Return width and height, upright, as a picture file's header states them; (0, 0) for none."""
     try:
-        with path.open("rb") as stream, _quiet():
-            plugin = _PLUGINS.get(format_of(stream.read(32)) or "")
+        with path.open("rb") as stream:
+            name = format_of(stream.read(32))
             stream.seek(0)
-            return (0, 0) if plugin is None else plugin(stream).size
+            if name is None:
+                return 0, 0
+            with quiet():
+                image = PLUGINS[name](stream)
+            width, height = image.size
+            return (height, width) if orientation_of(image) in ON_ITS_SIDE else (width, height)
     except Exception:  # what is damaged is for the decoder to refuse
         return 0, 0
 
@@ -133,12 +128,12 @@ def _picture(image: ImageFile.ImageFile, data: bytes, format_name: str) -> Pictu
         raise InputError(message, code="unsupported_type", status=415)
     # Pillow stops at damage, OpenCV returns what it got: so Pillow decodes 16 bits as well.
     image.load()
-    exif, orientation = _exif(image, format_name)
+    exif, orientation = exif_of(image, format_name)
     icc = image.info.get("icc_profile") or None
     planes, grey = _sixteen_bits(image, data) if sixteen else _eight_bits(image)
     if image.mode == "CMYK":
         icc = None
-    upright = _turned(planes, orientation)
+    upright = turned(planes, orientation)
     has_alpha = upright.shape[2] in (2, 4)
     colour: Pixels = upright[..., :-1] if has_alpha else upright
     return Picture(
@@ -148,6 +143,7 @@ def _picture(image: ImageFile.ImageFile, data: bytes, format_name: str) -> Pictu
         icc=icc,
         exif=exif,
         format=format_name,
+        dpi=dpi_of(image, orientation),
     )
 
 
@@ -197,7 +193,7 @@ def _sixteen_bits(image: Image.Image, data: bytes) -> tuple[Pixels, bool]:
         if key is None:
             return levels[..., None], True
         return np.stack([levels, np.where(levels == key, 0, 65535).astype(np.uint16)], -1), True
-    with _quiet():
+    with quiet():
         planes: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if planes is None or planes.dtype != np.uint16:
         raise InputError("this kind of 16-bit file is not supported", code="unsupported_type")
@@ -207,52 +203,3 @@ def _sixteen_bits(image: Image.Image, data: bytes) -> tuple[Pixels, bool]:
     order = [2, 1, 0, 3][: planes.shape[2]]
     # OpenCV spreads grey with alpha over four channels.
     return planes[..., order], image.format == "PNG" and data[25] == 4
-
-
-def _exif(image: ImageFile.ImageFile, format_name: str) -> tuple[bytes | None, int]:
-    """Return the EXIF without its orientation, and the orientation 1..8."""
-    try:
-        with _quiet():
-            exif = image.getexif()
-            orientation = int(exif.pop(_ORIENTATION, 1))
-            if format_name == "TIFF":
-                exif = _descriptive(exif)
-            content = exif.tobytes() if len(exif) else None
-    except Exception:  # damaged metadata is no reason to refuse a sound picture
-        return None, 1
-    return content, orientation if 1 <= orientation <= 8 else 1
-
-
-def _descriptive(exif: Image.Exif) -> Image.Exif:
-    kept = Image.Exif()
-    for tag in _TIFF_DESCRIPTION:
-        if tag in exif:
-            kept[tag] = exif[tag]
-    for ifd in _EXIF_IFDS:
-        if ifd in exif:
-            kept[ifd] = exif.get_ifd(ifd)
-    return kept
-
-
-def _turned(planes: Any, orientation: int) -> Any:
-    """Apply an EXIF orientation to (H, W, C)."""
-    if orientation in (5, 6, 7, 8):
-        planes = planes.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        planes = planes[::-1]
-    if orientation in (2, 3, 6, 7):
-        planes = planes[:, ::-1]
-    return planes
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Pillow's warnings and OpenCV's log, of the whole process, one caller at a time."""
-    with _quiet_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            yield
-        finally:
-            cv2.utils.logging.setLogLevel(level)

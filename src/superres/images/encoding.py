@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from superres.errors import InputError
+from superres.images.fitting import check_side
 from superres.images.lossless import WRITERS, Header
 from superres.images.picture import FORMATS, Picture, Pixels
 
-MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536}
 # What fits into JPEG's one segment for it.
 _MAX_EXIF_BYTES = 65_527
 _IMAGE_DESCRIPTION, _SOFTWARE, _EXIF_IFD = 0x010E, 0x0131, 0x8769
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
+_DPI_ACROSS, _DPI_DOWN, _DPI_UNIT, _INCH = 0x011A, 0x011B, 0x0128, 2
 
 
 def encode(
@@ -28,11 +29,11 @@ def encode(
 ) -> bytes:
     """Encode as PNG, TIFF (both keep alpha and 16 bits), WEBP, AVIF (alpha), JPEG or BMP.
 
-    Profile and EXIF are written, except into BMP; grey stays one channel (WEBP and AVIF have
-    none, 16-bit grey with alpha becomes colour in TIFF). Without alpha in the format the picture
-    is laid on white. Levels of 16 bits are rounded half up to 8. `quality` 1..100 is JPEG's,
-    WEBP's and AVIF's; 100 makes WEBP lossless. `text` becomes PNG text; elsewhere "Software"
-    becomes that EXIF tag and the rest lines of ImageDescription.
+    Profile and EXIF are written, except into BMP, and the resolution; grey stays one channel (WEBP
+    and AVIF have none, 16-bit grey with alpha becomes colour in TIFF). Without alpha in the format
+    the picture is laid on white. Levels of 16 bits are rounded half up to 8. `quality` 1..100 is
+    JPEG's, WEBP's and AVIF's; 100 makes WEBP lossless. `text` becomes PNG text; elsewhere
+    "Software" becomes that EXIF tag and the rest lines of ImageDescription.
 
     Raises InputError for another format or a side the format cannot hold.
     """
@@ -41,17 +42,27 @@ def encode(
         message = f"format {format!r} cannot be written; accepted: {known}"
         raise InputError(message, code="unsupported_type", status=415)
     check_side(format, picture.height, picture.width)
-    icc = fitting_profile(picture)
     writer = WRITERS.get(format)
     if writer is None:
-        exif = described(picture.exif, picture.height, picture.width, text or {})
-        return _with_pillow(picture, format, quality, {"icc_profile": icc, "exif": exif})
+        return _with_pillow(picture, format, quality, metadata_of(picture, format, text or {}))
     planes = _planes(storable(picture, format))
     file = io.BytesIO()
     strips = writer(file, header_of(picture, planes.shape, format, text or {}))
     strips.write(planes)
     strips.close()
     return file.getvalue()
+
+
+def metadata_of(picture: Picture, format_name: str, text: Mapping[str, str]) -> dict[str, Any]:
+    """Return Pillow's options for what a file of that format says besides its pixels."""
+    if format_name == "BMP":
+        return {"dpi": picture.dpi} if picture.dpi else {}
+    in_exif = {} if format_name == "PNG" else text
+    # Neither WebP nor AVIF has a place of its own for it.
+    dpi = picture.dpi if format_name in ("WEBP", "AVIF") else None
+    exif = described(picture.exif, picture.height, picture.width, in_exif, dpi)
+    said = {"icc_profile": fitting_profile(picture), "exif": exif, "dpi": picture.dpi}
+    return {key: value for key, value in said.items() if value}
 
 
 def storable(picture: Picture, format_name: str) -> Picture:
@@ -67,16 +78,8 @@ def header_of(
     height, width, channels = shape
     in_exif = {} if format_name == "PNG" else text
     exif = described(picture.exif, height, width, in_exif)
-    icc = fitting_profile(picture)
-    return Header((height, width, channels), picture.pixels.dtype, icc, exif, text)
-
-
-def check_side(format_name: str, height: int, width: int) -> None:
-    """Raise InputError when the format cannot hold a picture of that size."""
-    longest = max(height, width)
-    if longest > MAX_SIDE.get(format_name, longest):
-        message = f"{width}x{height} does not fit into {format_name}, whose sides"
-        raise InputError(f"{message} end at {MAX_SIDE[format_name]}", code="too_many_pixels")
+    icc, whole = fitting_profile(picture), (height, width, channels)
+    return Header(whole, picture.pixels.dtype, icc, exif, text, picture.dpi)
 
 
 def _planes(picture: Picture) -> Pixels:
@@ -89,13 +92,13 @@ def _planes(picture: Picture) -> Pixels:
 
 
 def _with_pillow(
-    picture: Picture, format_name: str, quality: int, metadata: Mapping[str, bytes | None]
+    picture: Picture, format_name: str, quality: int, metadata: Mapping[str, Any]
 ) -> bytes:
     planes = _eight_bits(_planes(picture))
     if picture.alpha is not None and format_name not in ("WEBP", "AVIF"):
         planes = _on_white(planes)
     image = Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else planes)
-    options: dict[str, Any] = {key: value for key, value in metadata.items() if value}
+    options = dict(metadata)
     if format_name == "JPEG":
         options |= {"quality": quality, "subsampling": 0}
         if len(options.get("exif", b"")) > _MAX_EXIF_BYTES:
@@ -104,8 +107,6 @@ def _with_pillow(
         options |= {"quality": quality, "lossless": quality >= 100, "exact": True}
     elif format_name == "AVIF":
         options |= {"quality": quality, "subsampling": "4:4:4"}
-    else:
-        options = {}
     file = io.BytesIO()
     image.save(file, format_name, **options)
     return file.getvalue()
@@ -130,9 +131,15 @@ def fitting_profile(picture: Picture) -> bytes | None:
     return picture.icc
 
 
-def described(exif: bytes | None, height: int, width: int, text: Mapping[str, str]) -> bytes | None:
-    """Return EXIF with its size brought up to date and `text` added."""
-    if not exif and not text:
+def described(
+    exif: bytes | None,
+    height: int,
+    width: int,
+    text: Mapping[str, str],
+    dpi: tuple[float, float] | None = None,
+) -> bytes | None:
+    """Return EXIF with its size brought up to date, `text` and the resolution added."""
+    if not exif and not text and not dpi:
         return None
     content = Image.Exif()
     try:
@@ -141,6 +148,9 @@ def described(exif: bytes | None, height: int, width: int, text: Mapping[str, st
         details = content.get_ifd(_EXIF_IFD) if _EXIF_IFD in content else {}
         if _PIXEL_WIDTH in details:
             details[_PIXEL_WIDTH], details[_PIXEL_HEIGHT] = width, height
+        if dpi:
+            content[_DPI_ACROSS], content[_DPI_DOWN] = dpi
+            content[_DPI_UNIT] = _INCH
         if "Software" in text:
             content[_SOFTWARE] = text["Software"]
         lines = [f"{key}: {value}" for key, value in text.items() if key != "Software"]

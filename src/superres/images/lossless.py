@@ -26,6 +26,9 @@ _STRIP_ROWS = 256
 _BLOCK_BYTES = 1 << 20  # filtered at a time
 _TIFF_MOST = 0xFFFFFFFF
 _LONG = 4
+_INCH_IN_METRES = 0.0254
+_PER_METRE = 1  # the unit, in PNG
+_PER_INCH = 2  # in TIFF
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Header:
     icc: bytes | None = None
     exif: bytes | None = None
     text: Mapping[str, str] = field(default_factory=dict)
+    dpi: tuple[float, float] | None = None
 
 
 class StripWriter(Protocol):
@@ -65,6 +69,9 @@ class PngWriter:
             chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(header.icc)))
         if header.exif:
             chunks.append((b"eXIf", header.exif.removeprefix(_EXIF_HEADER)))
+        if header.dpi:
+            across, down = (round(value / _INCH_IN_METRES) for value in header.dpi)
+            chunks.append((b"pHYs", struct.pack(">IIB", across, down, _PER_METRE)))
         chunks.extend(_text_chunk(key, value) for key, value in header.text.items())
         stream.write(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks))
         self._above: NDArray[np.uint8] = np.zeros(width * channels * depth // 8, np.uint8)
@@ -155,6 +162,11 @@ class TiffWriter:
             tags.tagtype[tag] = _LONG
             tags[tag] = values
         tags[TiffImagePlugin.PREDICTOR] = 2
+        if self._header.dpi:
+            tags[TiffImagePlugin.X_RESOLUTION], tags[TiffImagePlugin.Y_RESOLUTION] = (
+                self._header.dpi
+            )
+            tags[TiffImagePlugin.RESOLUTION_UNIT] = _PER_INCH
         if channels in (2, 4):
             tags[TiffImagePlugin.EXTRASAMPLES] = (2,)
         if self._header.icc:

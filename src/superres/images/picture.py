@@ -35,7 +35,8 @@ class Picture:
     `pixels` (H, W, 3) RGB and `alpha` (H, W), both uint8 in 0..255 or both uint16 in 0..65535,
     alpha straight (not premultiplied). `grey`: the file had one colour channel, so the three are
     equal. `icc`: the colour profile. `exif`: from its "Exif\\0\\0" header on, the orientation
-    already applied to the pixels and removed. `format`: of the file it was read from.
+    already applied to the pixels and removed. `format`: of the file it was read from. `dpi`: pixels
+    an inch across and down, where the file says so.
     """
 
     pixels: Pixels
@@ -44,6 +45,7 @@ class Picture:
     icc: bytes | None = None
     exif: bytes | None = None
     format: str | None = "PNG"
+    dpi: tuple[float, float] | None = None
 
     @property
     def height(self) -> int:

@@ -26,7 +26,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">IIBBBBB")
 # Grey and RGB, with and without alpha; palettes and colour keys are read whole.
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
-_KEPT = (b"iCCP", b"eXIf")
+_KEPT = (b"iCCP", b"eXIf", b"pHYs")
 _ORIENTATION = 0x0112
 
 
@@ -34,7 +34,8 @@ _ORIENTATION = 0x0112
 class StripPng:
     """An open-and-shut view of a PNG of grey or RGB, 8 or 16 bits, upright, not interlaced.
 
-    `like`: its first row with everything a Picture carries (profile, EXIF, grey, depth, alpha).
+    `like`: its first row with everything a Picture carries (profile, EXIF, resolution, grey, depth,
+    alpha).
     """
 
     path: Path

@@ -1,22 +1,33 @@
 """Files and folders of pictures and videos -> the same, upscaled, one outcome per file."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from superres.errors import InputError, SuperresError
-from superres.inference.naming import Naming, Task, collect
+from superres.inference.naming import PIPE, Naming, Task, collect
 from superres.inference.pictures import text_of, upscale_picture
+from superres.inference.rows import Progress
 from superres.inference.upscaler import Upscaler
 
 if TYPE_CHECKING:
     from superres.video import VideoOptions
 
-__all__ = ["Naming", "Outcome", "Progress", "Task", "Writing", "collect", "text_of", "upscale_all"]
+__all__ = [
+    "Naming",
+    "Outcome",
+    "Progress",
+    "Task",
+    "Writing",
+    "attempt",
+    "collect",
+    "text_of",
+    "upscale_all",
+]
 
-Progress = Callable[[int, int | None], None]
 Existing = Literal["error", "skip", "replace"]
 
 
@@ -73,27 +84,46 @@ def upscale_all(
 ) -> Iterator[Outcome]:
     """Work through the tasks; a file that fails is an outcome with its error, not an exception.
 
-    `progress(done, total)` counts the frames of a video.
+    `progress(done, total)` counts the frames of a video, the rows of a picture's result.
     """
     writing = writing or Writing()
     written: set[Path] = set()
     for task in tasks:
-        start = time.perf_counter()
-        size: tuple[int | None, int | None] = (None, None)
-        error, skipped = None, False
-        try:
-            skipped = not _is_wanted(task, written, writing)
-            if not skipped:
-                size = _upscale(upscaler, task, writing, progress)
-                written.add(task.target.resolve())
-        except (SuperresError, OSError, MemoryError) as failure:
-            error = str(failure) or type(failure).__name__
-        seconds = time.perf_counter() - start
-        by = (upscaler.name, upscaler.version, upscaler.info.name)
-        yield Outcome(task, *by, seconds, *size, error, skipped)
+        make = partial(_upscale, upscaler, task, writing, progress)
+        outcome = attempt(upscaler, task, writing, make, written)
+        if outcome.status == "ok":
+            written.add(task.target.resolve())
+        yield outcome
 
 
-def _is_wanted(task: Task, written: set[Path], writing: Writing) -> bool:
+def attempt(
+    upscaler: Upscaler,
+    task: Task,
+    writing: Writing,
+    make: Callable[[], tuple[int, int]],
+    written: Collection[Path] = (),
+) -> Outcome:
+    """Write one result with `make`, which returns its width and height, if it is wanted.
+
+    `written`: what this run made already.
+    """
+    start = time.perf_counter()
+    size: tuple[int | None, int | None] = (None, None)
+    error, skipped = None, False
+    try:
+        skipped = not _is_wanted(task, written, writing)
+        if not skipped:
+            size = make()
+    except (SuperresError, OSError, MemoryError) as failure:
+        error = str(failure) or type(failure).__name__
+    seconds = time.perf_counter() - start
+    by = (upscaler.name, upscaler.version, upscaler.info.name)
+    return Outcome(task, *by, seconds, *size, error, skipped)
+
+
+def _is_wanted(task: Task, written: Collection[Path], writing: Writing) -> bool:
+    if str(task.target) == PIPE:
+        return True
     target = task.target.resolve()
     if target == task.source.resolve():
         raise InputError(f"{task.target}: is the input itself; give another output with -o.")
@@ -123,4 +153,4 @@ def _upscale(
     if task.is_video:
         info = upscaler.video(task.source, task.target, options=writing.video, progress=progress)
         return info.width, info.height
-    return upscale_picture(upscaler, task.source, task.target, writing.quality)
+    return upscale_picture(upscaler, task.source, task.target, writing.quality, progress=progress)

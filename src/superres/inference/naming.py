@@ -1,7 +1,7 @@
 """Which files go in and where each result goes."""
 
 import glob
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,13 @@ from superres.images.animation import is_animated
 
 PICTURES = {*images.FORMATS, ".gif"}
 VIDEOS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".flv"}
+PIPE = "-"  # stdin or stdout in place of a file
 FIELDS = ("stem", "suffix", "scale", "model")
+
+
+def is_video(path: Path) -> bool:
+    """Tell from the suffix; any other file is taken for a picture."""
+    return path.suffix.lower() in VIDEOS
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class Task:
     @property
     def is_video(self) -> bool:
         """Tell from the suffix; any other file is taken for a picture."""
-        return self.source.suffix.lower() in VIDEOS
+        return is_video(self.source)
 
 
 @dataclass(frozen=True)
@@ -32,17 +38,20 @@ class Naming:
     """How results in a folder are called.
 
     `template`: as "{stem}_x{scale}{suffix}"; the fields are stem, suffix, scale and model.
-    `picture_suffix`: the format of pictures, whatever they came as. `facts`: scale and model.
+    `suffix`: the format of pictures or the container of videos, whatever they came as. `facts`:
+    scale and model. `factor`: says of a file how much larger it becomes, where that is not the
+    same for all.
     """
 
     template: str = "{stem}{suffix}"
-    picture_suffix: str | None = None
+    suffix: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    factor: Callable[[Path], float] | None = None
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a template or suffix that cannot be used."""
         try:
-            name = self._name("photo", ".png")
+            name = self._name("photo", ".png", {})
         except (KeyError, ValueError, IndexError, AttributeError) as error:
             raise ConfigError(
                 f"name '{self.template}': {error!r}; accepted fields: "
@@ -50,66 +59,94 @@ class Naming:
             ) from None
         if not name or "/" in name or "\\" in name or name.startswith("."):
             raise ConfigError(f"name '{self.template}': expected the name of a file in a folder.")
-        if self.picture_suffix is not None and self.picture_suffix not in PICTURES:
-            known = ", ".join(sorted(suffix[1:] for suffix in PICTURES))
-            raise ConfigError(f"format '{self.picture_suffix[1:]}': accepted: {known}.")
+        if self.suffix is not None and self.suffix not in PICTURES | _containers():
+            known = ", ".join(name[1:] for name in [*sorted(PICTURES), *sorted(_containers())])
+            raise ConfigError(f"format '{self.suffix[1:]}': accepted: {known}.")
 
     def target(self, source: Path, place: Path) -> Path:
         """Return where the result of `source` goes; `place` is its own path below the folder."""
-        return place.with_name(self._name(place.stem, self._suffix(source)))
+        facts = {}
+        if self.factor is not None and "{scale" in self.template:
+            facts = {"scale": f"{round(self.factor(source), 2):g}"}
+        return place.with_name(self._name(place.stem, self._suffix(source), facts))
 
-    def _name(self, stem: str, suffix: str) -> str:
-        known = {"scale": "", "model": "", **self.facts, "stem": stem, "suffix": suffix}
+    def check(self, out: Path) -> None:
+        """Raise ConfigError when a file to write is named as another format than is asked for."""
+        if self.suffix is not None and _kind(self.suffix) != _kind(out.suffix.lower()):
+            raise ConfigError(
+                f"format '{self.suffix[1:]}' and the output {out} contradict each other; leave "
+                f"--format out or name the output {out.with_suffix(self.suffix).name}."
+            )
+
+    def _name(self, stem: str, suffix: str, facts: Mapping[str, str]) -> str:
+        known = {"scale": "", "model": "", **self.facts, **facts, "stem": stem, "suffix": suffix}
         return self.template.format_map(known)
 
     def _suffix(self, source: Path) -> str:
         suffix = source.suffix.lower()
         if suffix in VIDEOS:
-            from superres import video
-
-            return source.suffix if suffix in video.SUFFIXES else ".mp4"
-        if self.picture_suffix is not None:
-            return self.picture_suffix
+            if self.suffix in _containers():
+                return str(self.suffix)
+            return source.suffix if suffix in _containers() else ".mp4"
+        if self.suffix in PICTURES:
+            return str(self.suffix)
         if suffix in images.FORMATS or (suffix == ".gif" and is_animated(source)):
             return source.suffix
         return ".png"
 
 
 def collect(inputs: Iterable[Path | str], out: Path, naming: Naming | None = None) -> list[Task]:
-    """Return the tasks for files, folders (recursive, mirrored below `out`) and patterns.
+    """Return the tasks for files, folders and patterns.
 
-    For a single file `out` is the file to write if it has a suffix, else a folder. Results keep
-    their name; what cannot be written as it came becomes .png or .mp4. Raises InputError when a
-    folder or pattern holds nothing to upscale, or `out` is a file and must be a folder.
+    Folders are taken with all below them and mirrored below `out`, patterns from their first
+    wildcard on. For a single file `out` is the file to write if it has a suffix, else a folder.
+    Results keep their name; what cannot be written as it came becomes .png or .mp4. Raises
+    InputError when a folder or pattern holds nothing to upscale, or `out` is a file and must be a
+    folder, ConfigError when `out` is named as another format than is asked for.
     """
     naming = naming or Naming()
-    sources = [path for text in inputs for path in _expanded(text)]
-    if len(sources) == 1 and not sources[0].is_dir() and out.suffix and not out.is_dir():
-        return [Task(sources[0], out)]
+    sources = [found for text in inputs for found in _expanded(text)]
+    if len(sources) == 1 and not sources[0][0].is_dir() and out.suffix and not out.is_dir():
+        naming.check(out)
+        return [Task(sources[0][0], out)]
     if out.is_file():
         raise InputError(f"{out} is a file; for a folder or several inputs -o must be a folder.")
     found = _files(sources, out.resolve())
     return [Task(file, naming.target(file, out / relative)) for file, relative in found]
 
 
-def _expanded(text: Path | str) -> list[Path]:
-    """Return the files that a pattern names; what exists or has no wildcards stands for itself."""
+def _kind(suffix: str) -> str:
+    return images.FORMATS.get(suffix, suffix)  # .jpg is .jpeg
+
+
+def _containers() -> set[str]:
+    from superres import video  # PyAV is loaded only where a video is
+
+    return set(video.SUFFIXES)
+
+
+def _expanded(text: Path | str) -> list[tuple[Path, Path]]:
+    """Return the files that a pattern names, each with its path below what is no pattern yet.
+
+    What exists or has no wildcards stands for itself.
+    """
     path = Path(text)
     if path.exists() or not glob.has_magic(str(text)):
-        return [path]
-    place = Path(path.anchor)
-    found = sorted(place.glob(str(path.relative_to(place))))
+        return [(path, Path(path.name))]
+    first = next(index for index, part in enumerate(path.parts) if glob.has_magic(part))
+    place = Path(*path.parts[:first])
+    found = sorted(place.glob(str(Path(*path.parts[first:]))))
     kept = [file for file in found if file.suffix.lower() in PICTURES | VIDEOS]
     if not kept:
         raise InputError(f"{text}: no picture and no video of that pattern.")
-    return kept
+    return [(file, file.relative_to(place)) for file in kept]
 
 
-def _files(sources: list[Path], out: Path) -> Iterator[tuple[Path, Path]]:
+def _files(sources: list[tuple[Path, Path]], out: Path) -> Iterator[tuple[Path, Path]]:
     """Yield each file with its path relative to the folder given, `out` itself left out."""
-    for source in sources:
+    for source, relative in sources:
         if not source.is_dir():
-            yield source, Path(source.name)
+            yield source, relative
             continue
         found = [
             file

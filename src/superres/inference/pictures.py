@@ -1,68 +1,147 @@
 """One picture file into another: whole, in strips, or frame by frame."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import tee
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from superres import __version__, images
+from superres import __version__, atomic, images
 from superres.images import Limits, Picture
-from superres.images.animation import ANIMATED, frames, is_animated, timing, write_animation
-from superres.images.decoding import size_of
+from superres.images.animation import (
+    ANIMATED,
+    Source,
+    count_of,
+    encode_animation,
+    frames,
+    is_animated,
+    timing,
+)
+from superres.images.decoding import format_of, size_of
+from superres.images.fitting import check_fits, check_side
 from superres.images.lossless import WRITERS
 from superres.images.picture import Pixels
 from superres.images.png_rows import open_strips
 from superres.inference.alpha import ROWS, spread_rows
-from superres.inference.rows import ArrayRows, Rows, ahead, consume, joined
+from superres.inference.rows import ArrayRows, Progress, Rows, ahead, consume, counted, joined
 from superres.inference.sizing import resampled
 from superres.inference.upscaler import Upscaler
+
+log = logging.getLogger(__name__)
 
 # A service guards against strangers' files; these are the caller's own.
 LIMITS = Limits(max_bytes=8 << 30, max_pixels=1 << 30)
 STREAMED_PIXELS = 4 << 20  # larger PNGs are decoded in strips
 
 
+class Made(NamedTuple):
+    """An encoded result and its size."""
+
+    content: bytes
+    width: int
+    height: int
+
+
 def upscale_picture(
-    upscaler: Upscaler, source: Path, target: Path, quality: int = 95
+    upscaler: Upscaler,
+    source: Path,
+    target: Path,
+    quality: int = 95,
+    *,
+    progress: Progress | None = None,
 ) -> tuple[int, int]:
     """Upscale a file into another and return the result's width and height.
 
     PNG and TIFF are written in strips while the next ones are computed, a large PNG is read in
     strips as well, alpha and 16 bits included: memory is then bounded by rows of tiles. Raises
-    InputError as `images.read`.
+    InputError as `images.read`, and before the work begins for a result that does not fit into
+    its format or, StorageError, onto the disk.
     """
     suffix = target.suffix.lower()
     if suffix in ANIMATED and (suffix == ".gif" or is_animated(source)):
-        return _upscale_animation(upscaler, source, target, quality)
+        made = upscale_animation(upscaler, source, ANIMATED[suffix], quality, progress=progress)
+        atomic.write_bytes(target, made.content)
+        return made.width, made.height
     format_name = images.format_of_suffix(target)
     rows, picture = _opened(source)
-    if format_name not in WRITERS:
-        whole = _whole(rows, picture)
-        sr = upscaler.image(whole)
-        images.write(target, sr, quality=quality, text=text_of(upscaler))
-        return sr.width, sr.height
+    _tell_of_others(source, str(source), format_name)
     height, width = upscaler.size(rows.height, rows.width)
+    check_fits(target, format_name, (height, width), picture)
+    if format_name not in WRITERS:
+        sr = upscaler.image(_whole(rows, picture), progress=progress)
+        images.write(target, sr, quality=quality, text=text_of(upscaler))
+        return width, height
     if picture.alpha is None:
         result = upscaler.rows(rows, is_grey=picture.grey)
     else:
         result = _with_alpha(upscaler, rows, is_grey=picture.grey)
     with images.strips_into(target, picture, height, width, text_of(upscaler)) as write:
-        consume(result.strips(), write)
+        consume(counted(result, progress).strips(), write)
     return width, height
 
 
 def upscale_bytes(
-    upscaler: Upscaler, data: bytes, suffix: str | None = None, quality: int = 95
-) -> bytes:
-    """Upscale an encoded picture into another; `suffix` names the format, None keeps its own."""
+    upscaler: Upscaler,
+    data: bytes,
+    suffix: str | None = None,
+    quality: int = 95,
+    *,
+    name: str = "the picture",
+) -> Made:
+    """Upscale an encoded picture, moving or not; `suffix` names the format, None keeps its own.
+
+    `name`: what warnings call it.
+    """
+    own = str(format_of(data))
+    moves = suffix == ".gif" or is_animated(data)
+    if moves and (suffix or own) in (own, *ANIMATED):
+        return upscale_animation(upscaler, data, ANIMATED.get(suffix or "", own), quality)
     picture = images.decode(data, LIMITS)
-    format_name = picture.format if picture.format in images.FORMATS.values() else "PNG"
+    format_name = own if own in images.FORMATS.values() else "PNG"
     if suffix is not None:
         format_name = images.format_of_suffix(Path(f"picture{suffix}"))
+    _tell_of_others(data, name, format_name)
+    check_side(format_name, *upscaler.size(picture.height, picture.width))
     sr = upscaler.image(picture)
-    return images.encode(sr, str(format_name), quality=quality, text=text_of(upscaler))
+    content = images.encode(sr, format_name, quality=quality, text=text_of(upscaler))
+    return Made(content, sr.width, sr.height)
+
+
+def upscale_animation(
+    upscaler: Upscaler,
+    source: Source,
+    format_name: str,
+    quality: int = 95,
+    *,
+    progress: Progress | None = None,
+) -> Made:
+    """Upscale an animation frame by frame; `progress` counts the rows of all of them."""
+    times = timing(source)
+    size = (0, 0)
+
+    def upscaled() -> Iterator[Picture]:
+        nonlocal size
+        for number, frame in enumerate(frames(source, LIMITS), 1):
+            check_side(format_name, *upscaler.size(frame.height, frame.width))
+            sr = upscaler.image(frame)
+            size = (sr.width, sr.height)
+            if progress is not None:
+                progress(number * sr.height, len(times.durations) * sr.height)
+            yield sr
+
+    text = text_of(upscaler)
+    content = encode_animation(format_name, upscaled(), times, quality=quality, text=text)
+    return Made(content, *size)
+
+
+def _tell_of_others(source: Source, name: str, format_name: str) -> None:
+    """Warn of frames or pages that the result has no place for: none is lost in silence."""
+    count = count_of(source)
+    if count > 1:
+        log.warning("%s: of its %d frames or pages %s gets the first", name, count, format_name)
 
 
 def pixels_of(source: Path) -> int:
@@ -129,21 +208,3 @@ def _whole(rows: Rows, picture: Picture) -> Picture:
         return replace(picture, pixels=joined(rows))
     planes = joined(rows, 4)
     return replace(picture, pixels=planes[..., :3].copy(), alpha=planes[..., 3].copy())
-
-
-def _upscale_animation(
-    upscaler: Upscaler, source: Path, target: Path, quality: int
-) -> tuple[int, int]:
-    size = (0, 0)
-
-    def upscaled() -> Iterator[Picture]:
-        nonlocal size
-        for frame in frames(source, LIMITS):
-            sr = upscaler.image(frame)
-            size = (sr.width, sr.height)
-            yield sr
-
-    software = text_of(upscaler)
-    told = "; ".join([software.pop("Software"), *(f"{k}={v}" for k, v in software.items())])
-    write_animation(target, upscaled(), timing(source), quality=quality, software=told)
-    return size

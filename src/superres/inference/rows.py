@@ -15,6 +15,7 @@ from superres.errors import InputError
 
 Planes = NDArray[Any]  # (rows, width, channels)
 Item = TypeVar("Item")
+Progress = Callable[[int, int | None], None]  # how much is done, and of how much if it is known
 
 
 class Rows:
@@ -62,6 +63,21 @@ class ArrayRows(Rows):
     def window(self, top: int, bottom: int) -> Planes:
         """Return a view of the rows; any window at any time."""
         return self.planes[top:bottom]
+
+
+def counted(source: Rows, progress: Progress | None) -> Rows:
+    """Return rows that tell how many have come, of how many; themselves if nobody wants to know."""
+    if progress is None:
+        return source
+
+    def strips() -> Iterator[Planes]:
+        done = 0
+        for strip in source.strips():
+            done += len(strip)
+            progress(done, source.height)
+            yield strip
+
+    return Rows(source.height, source.width, source.dtype, strips())
 
 
 def joined(rows: Rows, channels: int = 3) -> Planes:

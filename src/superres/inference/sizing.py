@@ -29,6 +29,11 @@ class Wanted:
     width: int | None = None
     height: int | None = None
 
+    @property
+    def is_size(self) -> bool:
+        """Tell whether pixels are wanted, so that the factor is another one for every picture."""
+        return self.width is not None or self.height is not None
+
     def size(self, height: int, width: int, own: int) -> tuple[int, int]:
         """Return (height, width) of the result for a picture; `own` is the model's factor.
 
@@ -42,6 +47,11 @@ class Wanted:
             return self.height, max(1, round(width * self.height / height))
         factor = own if self.scale is None else self.scale
         return max(1, round(height * factor)), max(1, round(width * factor))
+
+    def factor(self, height: int, width: int, own: int) -> float:
+        """Return how much larger the result is, in the direction that grows more."""
+        tall, wide = self.size(height, width, own)
+        return max(tall / height, wide / width)
 
 
 def parse_size(text: str) -> Wanted:

@@ -24,7 +24,7 @@ from superres.inference.backends import (
     open_backend,
 )
 from superres.inference.ensemble import Ensemble
-from superres.inference.rows import ArrayRows, Rows, joined, room
+from superres.inference.rows import ArrayRows, Progress, Rows, counted, joined, room
 from superres.inference.sizing import Wanted, passes, resampled
 from superres.inference.tiled import CancelledError, Core, Question, TiledNetwork
 
@@ -107,15 +107,15 @@ class Upscaler:
 
         Raises InputError for other arrays, ModelError for a non-finite result, CancelledError.
         """
-        return self._pixels(rgb, is_grey=False, cancelled=cancelled)
+        return self._pixels(rgb, is_grey=False, cancelled=cancelled, progress=None)
 
     def rows(
         self, source: Rows, *, is_grey: bool = False, cancelled: Question | None = None
     ) -> Rows:
         """Upscale a picture that comes in rows; memory is bounded by rows of tiles."""
         height, width = self.size(source.height, source.width)
-        factor = max(height / source.height, width / source.width)
         scale = self.info.scale
+        factor = self.wanted.factor(source.height, source.width, scale)
         for _ in range(passes(factor, scale)):
             strips = self._network.strips(source, is_grey=is_grey, cancelled=cancelled)
             source = Rows(scale * source.height, scale * source.width, source.dtype, strips)
@@ -135,28 +135,43 @@ class Upscaler:
         return sr
 
     @overload
-    def image(self, source: Pixels, *, cancelled: Question | None = None) -> Pixels: ...
+    def image(
+        self,
+        source: Pixels,
+        *,
+        cancelled: Question | None = None,
+        progress: Progress | None = None,
+    ) -> Pixels: ...
 
     @overload
     def image(
-        self, source: Picture | Path | str, *, cancelled: Question | None = None
+        self,
+        source: Picture | Path | str,
+        *,
+        cancelled: Question | None = None,
+        progress: Progress | None = None,
     ) -> Picture: ...
 
     def image(
-        self, source: Picture | Path | str | Pixels, *, cancelled: Question | None = None
+        self,
+        source: Picture | Path | str | Pixels,
+        *,
+        cancelled: Question | None = None,
+        progress: Progress | None = None,
     ) -> Picture | Pixels:
         """Upscale an array, a Picture or a picture file; alpha by bicubic, grey stays grey.
 
-        Colour profile and EXIF are carried over. Raises InputError for what cannot be read.
+        Colour profile, EXIF and resolution are carried over. `progress(done, total)` counts the
+        rows of the result. Raises InputError for what cannot be read.
         """
         if isinstance(source, np.ndarray):
-            return self.pixels(source, cancelled=cancelled)
+            return self._pixels(source, is_grey=False, cancelled=cancelled, progress=progress)
         picture = source if isinstance(source, Picture) else images.read(Path(source))
         alpha, pixels = None, picture.pixels
         if picture.alpha is not None:
             pixels = spread_colours(pixels, picture.alpha)
             alpha = self._alpha(picture.alpha)
-        pixels = self._pixels(pixels, is_grey=picture.grey, cancelled=cancelled)
+        pixels = self._pixels(pixels, is_grey=picture.grey, cancelled=cancelled, progress=progress)
         return replace(picture, pixels=pixels, alpha=alpha)
 
     def video(
@@ -188,7 +203,14 @@ class Upscaler:
             cancelled=cancelled,
         )
 
-    def _pixels(self, rgb: Pixels, *, is_grey: bool, cancelled: Question | None) -> Pixels:
+    def _pixels(
+        self,
+        rgb: Pixels,
+        *,
+        is_grey: bool,
+        cancelled: Question | None,
+        progress: Progress | None,
+    ) -> Pixels:
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype not in (np.uint8, np.uint16):
             raise InputError(
                 "expected an array (h, w, 3) of uint8 or uint16, "
@@ -197,7 +219,8 @@ class Upscaler:
             )
         if 0 in rgb.shape:
             raise InputError("the picture has no pixels", code="empty", status=400)
-        return joined(self.rows(ArrayRows(rgb), is_grey=is_grey, cancelled=cancelled))
+        made = self.rows(ArrayRows(rgb), is_grey=is_grey, cancelled=cancelled)
+        return joined(counted(made, progress))
 
     def _alpha(self, alpha: Pixels) -> Pixels:
         """Upscale one plane (h, w) by bicubic; float inside, clamped and rounded once."""

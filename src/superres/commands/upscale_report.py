@@ -21,7 +21,7 @@ def with_bars(upscaler: "Upscaler", tasks: list["Task"], writing: "Writing") -> 
 
         def begun() -> Iterator["Task"]:
             for task in tqdm(tasks, unit="file", disable=None, leave=False):
-                bar.unit = "frame" if task.is_video else "row"
+                bar.unit, bar.n = "frame" if task.is_video else "row", 0
                 yield task
 
         yield from upscale_all(upscaler, begun(), writing=writing, progress=_shown_on(bar))
@@ -29,7 +29,7 @@ def with_bars(upscaler: "Upscaler", tasks: list["Task"], writing: "Writing") -> 
 
 def _shown_on(bar: Any) -> "Progress":
     def progress(done: int, total: int | None) -> None:
-        if bar.n == 0 or done <= bar.n:  # a file begins, perhaps where it was left
+        if bar.n == 0:  # a file begins, perhaps where it was left
             bar.reset(total)
             bar.initial = bar.n = done - 1
         bar.update(done - bar.n)

@@ -187,6 +187,28 @@ def test_a_model_of_another_scale_gives_any_size(
 
 
 @pytest.mark.parametrize(
+    ("words", "model"),
+    [
+        (["--size", "112x"], "quality-x2"),
+        (["--size", "x60"], "quality-x2"),
+        (["--size", "113x"], "quality-x4"),
+        (["--size", "999x"], "quality-x4"),
+        (["--scale", "1.5"], "quality-x2"),
+        ([], "quality-x4"),
+    ],
+)
+def test_the_model_that_stands_in_for_the_champion_suits_the_size(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], model: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for scale in (2, 4):
+        folder = Path("models/pretrained") / f"quality-x{scale}"
+        save_model(folder, build("nearest", scale=scale), {})
+    result = run(library / "one.png", "-o", "sr.png", *words, "--json")
+    assert records(result)[0]["model"] == model
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ["--scale", "0"],

@@ -13,7 +13,7 @@ from superres.commands.upscale_report import report, summary, with_bars
 from superres.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from superres.inference.library import Existing, Naming, Outcome, Writing
+    from superres.inference.library import Existing, Naming, Outcome, Task, Writing
     from superres.inference.sizing import Wanted
     from superres.inference.upscaler import Upscaler
 
@@ -22,6 +22,7 @@ PIPE = "-"
 _PARTLY_FAILED = 3
 _SMALL = 1 << 20  # LR pixels of a job whose time is mostly the start of the program
 _FEW = 16
+_USUAL = 4
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,11 @@ class Job:
         from superres.inference.opening import computes_without_torch, open_model
         from superres.inference.upscaler import Upscaler
 
-        asked = self.wanted.scale
-        scale = 4 if asked is None else max(1, math.ceil(asked))  # of a baseline
         device, precision = options["device"], options["precision"]
         plain = device in ("auto", "cpu") and precision == "auto"
         light = computes_without_torch(device, precision) or (plain and self._is_small())
-        model = open_model(self.model, scale=scale, backend=options["backend"], prefer_export=light)
+        backend = options["backend"]
+        model = open_model(self.model, scale=self._scale(), backend=backend, prefer_export=light)
         return Upscaler(model, wanted=self.wanted, **options)
 
     def run(self, upscaler: "Upscaler", film: dict[str, Any]) -> None:
@@ -159,14 +159,32 @@ class Job:
         """The suffix of the one output; None where neither option says it."""
         return self._suffix or (None if self._to_stdout else self.out.suffix.lower())
 
+    def _scale(self) -> int:
+        """Return the factor that a baseline has, and the model that stands in for a champion.
+
+        For a size in pixels that is what comes nearest for the first file.
+        """
+        from superres.inference.factors import factor_of
+
+        if not self.wanted.is_size:
+            return max(1, math.ceil(self.wanted.scale or _USUAL))
+        if self.inputs[0] == PIPE:
+            return _USUAL
+        factor = factor_of(self._tasks()[0].source, self.wanted, _USUAL)
+        return max(1, min(_USUAL, math.ceil(factor)))
+
+    def _tasks(self) -> list["Task"]:
+        from superres.inference.library import collect
+
+        return collect(self.inputs, Path() if self._to_stdout else self.out)
+
     def _is_small(self) -> bool:
         """Tell whether all of it is so few pixels that starting torch would take longest."""
-        from superres.inference.library import collect
         from superres.inference.pictures import pixels_of
 
         if self.inputs == [PIPE]:
             return True
-        tasks = collect(self.inputs, Path() if self._to_stdout else self.out)
+        tasks = self._tasks()
         if any(task.is_video for task in tasks) or len(tasks) > _FEW:
             return False
         return sum(pixels_of(task.source) for task in tasks) <= _SMALL

@@ -21,6 +21,10 @@ Precision = Annotated[
     typer.Option(help="Half precision is torch's; bfloat16 also openvino's."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One object per file; with -o - on stderr.")]
+Compile = Annotated[
+    Literal["off", "default", "graphs"],
+    typer.Option("--compile", help="torch.compile; graphs are CUDA's."),
+]
 Ensemble = Annotated[bool, typer.Option(help="Mean over 8 turns and mirrors, 8 times the work.")]
 Name = Annotated[str, typer.Option(help='As "{stem}_x{scale}{suffix}"; also {model}.')]
 Codec = Annotated[str | None, typer.Option(help="h264, h265, vp9 or av1.")]
@@ -40,6 +44,7 @@ def upscale(
     backend: Backend = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     precision: Precision = "auto",
+    compile_: Compile = "off",
     ensemble: Ensemble = False,
     format_: Annotated[
         str | None, typer.Option("--format", help="png, jpg, webp ... or mkv, webm ...")
@@ -76,7 +81,7 @@ def upscale(
     )
     options: dict[str, Any] = {"backend": backend, "device": device, "ensemble": ensemble}
     with ended_cleanly():
-        upscaler = job.opened(tile=_tile(tile), precision=precision, **options)
+        upscaler = job.opened(tile=_tile(tile), precision=precision, compile=compile_, **options)
         if preview is not None:
             return job.preview(upscaler, preview)
         if job.is_piped:

@@ -56,6 +56,7 @@ class Job:
         device, precision = options["device"], options["precision"]
         plain = device in ("auto", "cpu") and precision == "auto"
         light = computes_without_torch(device, precision) or (plain and self._is_small())
+        light = light and options["compile"] == "off"
         backend = options["backend"]
         model = open_model(self.model, scale=self._scale(), backend=backend, prefer_export=light)
         return Upscaler(model, wanted=self.wanted, **options)

@@ -5,12 +5,14 @@ is imported where it computes, so that the export upscales without it.
 """
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from numpy.typing import NDArray
 
 from superres.errors import ConfigError, ModelError
+from superres.inference.compiling import Compile, compiled
 from superres.inference.exported import (
     CPU_SHARE,
     CPU_TILE,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Backend",
     "BackendName",
+    "Compile",
     "Facts",
     "Floats",
     "OnnxBackend",
@@ -64,11 +67,18 @@ class TorchBackend:
     `precision`: "auto" is float32 on a CPU (bfloat16 is slower there, docs/decisions.md) and
     float16 on CUDA. A result of half precision that is not finite, or black where the input is
     not, is computed again in float32, which is then kept; the attribute says what was begun with.
+    `compile`: see `compiling`.
     """
 
     name = "torch"
 
-    def __init__(self, model: "Model", device: str = "auto", precision: Precision = "auto") -> None:
+    def __init__(
+        self,
+        model: "Model",
+        device: str = "auto",
+        precision: Precision = "auto",
+        compile: Compile = "off",
+    ) -> None:
         import torch
 
         from superres.inference.fused import fused_torch
@@ -82,9 +92,12 @@ class TorchBackend:
             half = torch.float16
         self._half_type = half
         self.precision = "float32" if half is None else str(half).removeprefix("torch.")
-        self._half = None if half is None else prepared(model.generator, self.device).to(half)
+        self.compile = compile
+        made = partial(compiled, how=compile, device=self.device)
+        self._run = made(self._exact)
+        self._half = None if half is None else made(prepared(model.generator, self.device).to(half))
         suits = self.device.type == "cpu" and half is None
-        self._fused = fused_torch(self._exact, model.info) if suits else None
+        self._fused = fused_torch(self._exact, model.info, made) if suits else None
 
     def __call__(self, lr: Floats) -> Floats:
         """Super-resolve `lr (N, 3, h, w) in [0, 1]`."""
@@ -97,7 +110,7 @@ class TorchBackend:
                 if result is not None:
                     return result
             # The channels-last strides survive, which makes the way back to pixels one copy.
-            return _array(self._exact(tensor))
+            return _array(self._run(tensor))
 
     def levels(self, lr: NDArray[Any], crop: "Crop") -> NDArray[Any] | None:
         """Super-resolve (h, w, 3) uint8 into the crop of the result, uint8."""
@@ -130,7 +143,11 @@ class TorchBackend:
 
 
 def open_backend(
-    model: Opened, name: BackendName = "auto", device: str = "auto", precision: Precision = "auto"
+    model: Opened,
+    name: BackendName = "auto",
+    device: str = "auto",
+    precision: Precision = "auto",
+    compile: Compile = "off",
 ) -> Backend:
     """Open the backend of that name; "auto" is what measured fastest of those that can open it.
 
@@ -145,6 +162,8 @@ def open_backend(
         raise ConfigError(f"backend '{name}' is not known; accepted: {known}.")
     if device not in ("auto", "cpu"):
         device_named(device)  # named wrong, it is an error whatever computes
+    if compile != "off":
+        name = _compiling(model, name)
     chosen = _chosen(model, device, precision) if name == "auto" else name
     whole: Any = model
     if chosen == "openvino":
@@ -166,7 +185,16 @@ def open_backend(
         from superres.inference.temporal import VideoBackend
 
         return VideoBackend(whole, device)
-    return TorchBackend(whole, device, precision)
+    return TorchBackend(whole, device, precision, compile)
+
+
+def _compiling(model: Opened, name: BackendName) -> BackendName:
+    """Return the backend that compiles, or raise ConfigError."""
+    if name not in ("auto", "torch"):
+        raise ConfigError(f"backend '{name}' is compiled already; --compile is for torch.")
+    if model.info.kind == "video":
+        raise ConfigError(f"--compile is for networks of pictures, {model.version} is of video.")
+    return "torch"
 
 
 def _chosen(model: Opened, device: str, precision: Precision) -> BackendName:

@@ -197,5 +197,6 @@ def _job(upscaler: "Upscaler", src: Path, info: VideoInfo, options: VideoOptions
         "backend": f"{type(backend).__name__} {backend.name}",
         "device": str(getattr(computes, "device", "cpu")),
         "precision": getattr(computes, "precision", "float32"),
+        "compile": getattr(computes, "compile", "off"),
         **{name: str(getattr(options, name)) for name in wanted},
     }

@@ -15,6 +15,8 @@ from superres.inference.skip import BicubicSkip
 if TYPE_CHECKING:
     from torch import nn
 
+    from superres.inference.compiling import Run
+
 KINDS = ("fast", "compact")  # networks that are a plain body plus a bicubic image
 
 # (h, w, 3) uint8 -> (C, h, w) float32: C sub-pixels for each pixel, in levels. Its memory may be
@@ -35,8 +37,13 @@ class FastLevels:
             return self._skip.levels(lr, residual, crop)
 
 
-def fused_torch(network: "nn.Module", info: Facts) -> FastLevels | None:
-    """Return the fused form of a network on the CPU, None where it is of another kind."""
+def fused_torch(
+    network: "nn.Module", info: Facts, made: "Callable[[nn.Module], Run]"
+) -> FastLevels | None:
+    """Return the fused form of a network on the CPU, None where it is of another kind.
+
+    `made`: makes of its steps what computes them.
+    """
     import torch
     from torch import nn
 
@@ -56,10 +63,12 @@ def fused_torch(network: "nn.Module", info: Facts) -> FastLevels | None:
         last.weight.mul_(255)
         last.bias.mul_(255)
 
+    run = made(steps)
+
     def residual(lr: NDArray[Any]) -> AbstractContextManager[Floats]:
         with torch.inference_mode():
             # A copy as floats: decoded arrays are read-only, which torch does not know.
             image = torch.from_numpy(lr.astype(np.float32)).permute(2, 0, 1)[None]
-            return nullcontext(steps(image)[0].contiguous().numpy())
+            return nullcontext(run(image)[0].contiguous().numpy())
 
     return FastLevels(residual, info)

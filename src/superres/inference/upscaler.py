@@ -17,6 +17,7 @@ from superres.images.picture import Pixels
 from superres.inference.alpha import spread_colours
 from superres.inference.backends import (
     BackendName,
+    Compile,
     Facts,
     Floats,
     Opened,
@@ -43,7 +44,7 @@ class Upscaler:
     whole picture at once. When memory runs out the tile is halved, for the rest of this picture
     and those after it. `wanted`: another size than the model's own: the model runs as often as
     comes nearest, an exact bicubic resample does the rest. `ensemble`: the mean over the eight
-    turns and mirrors, at eight times the cost. `precision`: see TorchBackend.
+    turns and mirrors, at eight times the cost. `precision`, `compile`: see TorchBackend.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Upscaler:
         wanted: Wanted | None = None,
         ensemble: bool = False,
         precision: Precision = "auto",
+        compile: Compile = "off",
     ) -> None:
         """Raise ConfigError or ModelError when tile, backend or device do not suit the model."""
         if model.info.kind not in ("image", "video"):
@@ -68,7 +70,7 @@ class Upscaler:
         self.model: Any = model
         self.name = _name_of(model)
         self.wanted = wanted or Wanted()
-        opened = open_backend(model, backend, device, precision)
+        opened = open_backend(model, backend, device, precision, compile)
         if ensemble and model.info.kind == "video":
             raise ConfigError("the ensemble of eight turns is for networks of pictures.")
         self.backend = Ensemble(opened) if ensemble else opened

@@ -21,6 +21,7 @@ Precision = Annotated[
     typer.Option(help="Half precision is torch's; bfloat16 also openvino's."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One object per file; with -o - on stderr.")]
+Format = Annotated[str | None, typer.Option("--format", help="png, jpg, webp ... or mkv, webm ...")]
 Compile = Annotated[
     Literal["off", "default", "graphs"],
     typer.Option("--compile", help="torch.compile; graphs are CUDA's."),
@@ -46,9 +47,7 @@ def upscale(
     precision: Precision = "auto",
     compile_: Compile = "off",
     ensemble: Ensemble = False,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="png, jpg, webp ... or mkv, webm ...")
-    ] = None,
+    format_: Format = None,
     quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG, WebP, AVIF.")] = 95,
     name: Name = "{stem}{suffix}",
     existing: Annotated[Literal["error", "skip", "replace"], typer.Option()] = "error",
@@ -68,17 +67,9 @@ def upscale(
     Alpha, grey, 16 bits, colour profile and EXIF of pictures are kept, sound and timestamps of
     videos. A bad file is reported and skipped; exit code 3 then, 1 when every file failed.
     """
-    job = Job(
-        inputs,
-        out,
-        model,
-        _wanted(scale, size),
-        name,
-        format_,
-        quality,
-        existing="replace" if overwrite else existing,
-        as_json=as_json,
-    )
+    kept: Any = "replace" if overwrite else existing
+    wanted = _wanted(scale, size)
+    job = Job(inputs, out, model, wanted, name, format_, quality, kept, as_json)
     options: dict[str, Any] = {"backend": backend, "device": device, "ensemble": ensemble}
     with ended_cleanly():
         upscaler = job.opened(tile=_tile(tile), precision=precision, compile=compile_, **options)

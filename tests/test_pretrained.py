@@ -15,6 +15,7 @@ from superres.inference.opening import open_model
 
 PLACES = pretrained._places  # tests/conftest.py puts another in its place
 ROOT = Path(__file__).parents[1]
+SMALL = 8_000_000  # bytes of a shipped folder
 SHIPPED = sorted(file.parent for file in (ROOT / "models/pretrained").glob("*/model.json"))
 
 
@@ -106,10 +107,12 @@ def test_a_shipped_model_is_small_whole_and_tells_what_it_is(folder: Path) -> No
         wanted |= {"experiment.yaml", "log.jsonl", "data.csv"}
     else:
         assert model.provenance["quantised_from"] == load_model(folder.with_name(floats)).version
-    if model.info.kind == "image":
+    if (
+        model.info.kind == "image" and 3 * sizes["model.safetensors"] < SMALL
+    ):  # the export is float32
         wanted |= {"model.onnx"}
     assert sizes.keys() >= wanted
-    assert sum(sizes.values()) < 8_000_000
+    assert sum(sizes.values()) < SMALL
     assert model.version.startswith(f"{floats}-")
     assert model.info.scale == int(floats[-1])
     assert "not stated" not in (folder / "README.md").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from superres.checkpoint import Model
     from superres.evaluation.efficiency import Spent
+    from superres.images import Picture
     from superres.inference.upscaler import Upscaler
 
 
@@ -32,7 +33,7 @@ def bench(
     import torch
 
     from superres.checkpoint import load_model
-    from superres.evaluation.efficiency import frames_of, interleaved, spent_by, work_of
+    from superres.evaluation.efficiency import spent_by, work_of
     from superres.images import Picture
     from superres.inference.upscaler import Upscaler
 
@@ -43,11 +44,7 @@ def bench(
     spent = spent_by(work_of(upscaler, Picture(lr)))
     others, notes = _other_backends(opened, upscaler) if every_backend else ({}, {})
     timed = {"model": upscaler, **others, **(_references(opened.info.scale) if reference else {})}
-    works = {name: work_of(one, Picture(lr)) for name, one in timed.items()}
-    rounds = interleaved(works, repeats)
-    medians = {
-        name: statistics.median(found) / frames_of(timed[name]) for name, found in rounds.items()
-    }
+    medians = _medians(timed, Picture(lr), repeats)
     found: dict[str, Any] = {
         "model": model,
         "size": f"{width}x{height}",
@@ -65,6 +62,14 @@ def bench(
         names = {"model": upscaler.backend.name} | {name: name for name in others}
         found["backends"] = {names[key]: round(medians[key], 2) for key in names} | notes
     _tell(found, json_)
+
+
+def _medians(timed: "dict[str, Upscaler]", lr: "Picture", repeats: int) -> dict[str, float]:
+    """Return the milliseconds of a picture, or of a frame of a clip, by name."""
+    from superres.evaluation.efficiency import frames_of, interleaved, work_of
+
+    rounds = interleaved({name: work_of(one, lr) for name, one in timed.items()}, repeats)
+    return {name: statistics.median(ms) / frames_of(timed[name]) for name, ms in rounds.items()}
 
 
 def _tell(found: dict[str, Any], as_json: bool) -> None:

@@ -55,15 +55,15 @@ def clips(
         typer.echo(note, err=True)
     typer.echo(f"{told}report: {out}", err=True)
     if json_:
-        figures: dict[str, Any] = {
-            clip: {
-                one.name: {key: one.mean(key) for key in over_time.TITLES}
-                for one in seen
-                if one.rows
-            }
-            for clip, seen in found.items()
-        }
-        typer.echo(json.dumps({"scale": scale, "shave": shave, "clips": figures}))
+        clips = {clip: _means(seen) for clip, seen in found.items()}
+        typer.echo(json.dumps({"scale": scale, "shave": shave, "clips": clips}))
+
+
+def _means(seen: "Sequence[Seen]") -> dict[str, Any]:
+    """Return the figures of every model but HR, which is not measured."""
+    from superres.report.over_time import TITLES
+
+    return {one.name: {key: one.mean(key) for key in TITLES} for one in seen if one.rows}
 
 
 def _frame_wise_gan(scale: int) -> list[str]:

@@ -222,9 +222,8 @@ class Jobs:
         return max(1, round(min(ends, default=time.time() + 60) - time.time()))
 
     def _sweep(self) -> None:
-        over = sorted(
-            (job for job in list(self._jobs.values()) if job.is_over), key=lambda job: -job.finished
-        )
+        over = [job for job in list(self._jobs.values()) if job.is_over]
+        over.sort(key=lambda job: -job.finished)
         # Apart: tasks that somebody cancels must not drive out what others wait for.
         results = [job for job in over if job.status == "completed"]
         notes = [job for job in over if job.status != "completed"]
@@ -241,9 +240,8 @@ class Jobs:
 
 def _note(job: Job, what: str) -> None:
     """Write a line of the log; the request that handed the video in stands in it."""
-    told = job.describe()
     names = ("task_id", "status", "model", "version", "frames_done", "elapsed_seconds")
-    facts = {name: told[name] for name in names}
+    facts = {name: value for name, value in job.describe().items() if name in names}
     log.info("video %s %s", job.task_id, what, extra={"facts": facts})
 
 

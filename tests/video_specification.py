@@ -123,7 +123,7 @@ class VideoSpecification:
         assert parameter_count(deployed) <= parameter_count(generator)
         assert build(deployed.info.name, **deployed.info.options).info == deployed.info
         with torch.inference_mode():
-            torch.testing.assert_close(deployed(lr), generator(lr), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(deployed(lr), generator(lr), rtol=1e-5, atol=self.rounding)
 
     def test_half_precision_makes_nearly_the_same(self, generator: VideoGenerator) -> None:
         lr = clip(3, 8, 8)

@@ -69,7 +69,7 @@ class TestSteady(VideoSpecification):
     name = "steady"
     variants: ClassVar[list[Options]] = [
         {"scale": 2, "channels": 6, "layers": 2, "colour": "luma"},
-        {"scale": 4, "channels": 9, "layers": 3, "expansion": 4},
+        {"scale": 4, "channels": 9, "layers": 2, "expansion": 2},
         {"scale": 2, "channels": 4, "layers": 2, "deployed": True, "method": "farneback"},
     ]
     rounding = 1e-4  # a frame's result goes into the next

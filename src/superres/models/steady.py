@@ -80,7 +80,7 @@ class Steady(VideoGenerator):
         made = []
         for frame in lr.unbind(dim=1)[: lr.shape[1] - later]:
             detail = self._detail(frame, state)
-            state = {"frame": frame, "detail": detail}
+            state = {"frame": frame, "detail": detail.clamp(-1, 1)}  # all that pixels can need
             made.append(self.skip(frame) + detail)
         return torch.stack(made, dim=1), state
 

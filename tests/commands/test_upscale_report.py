@@ -46,5 +46,6 @@ def test_rows_of_each_picture_and_frames_of_each_video(
     scaler = Upscaler(load_model("nearest", scale=2), tile=64, device="cpu")
     outcomes = list(with_bars(scaler, tasks, Writing(video=video.VideoOptions())))
     assert [outcome.status for outcome in outcomes] == ["ok"] * 4
-    ends = [step for step in told if step[1] == step[2]]
+    # The bar of files is drawn when it is time to, not with every file.
+    ends = [step for step in told if step[1] == step[2] and step[0] != "file"]
     assert ends == [("row", 20, 20), ("row", 600, 600), ("row", 40, 40), ("frame", 3, 3)]

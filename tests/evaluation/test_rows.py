@@ -158,6 +158,8 @@ def test_times_are_taken_in_turns_and_the_first_round_is_not_counted(
     spends = {"a": iter((1, 7, 5)), "b": iter((90, 30, 40))}  # milliseconds, by round
 
     class Timed:
+        backend = None  # of pictures
+
         def __init__(self, name: str) -> None:
             self.name = name
 

@@ -36,13 +36,17 @@ def test_a_film_is_what_the_engine_makes_of_it(serve: Serve, clip: bytes, tmp_pa
     assert state == "completed"
     (tmp_path / "served.mp4").write_bytes(client.get(f"/upscale_video/get?task_id={task}").content)
     (tmp_path / "in.mp4").write_bytes(clip)
-    Upscaler(load_model(folder)).video(tmp_path / "in.mp4", tmp_path / "engine.mp4")
-    served, engine = (
-        np.stack([one.pixels for one in video.read(tmp_path / name)])
-        for name in ("served.mp4", "engine.mp4")
+    own, other = Upscaler(load_model(folder)), Upscaler(load_model("bicubic", scale=2))
+    for name, upscaler in (("engine.mp4", own), ("bicubic.mp4", other)):
+        upscaler.video(tmp_path / "in.mp4", tmp_path / name)
+    served, engine, bicubic = (
+        np.stack([one.pixels for one in video.read(tmp_path / name)]).astype(int)
+        for name in ("served.mp4", "engine.mp4", "bicubic.mp4")
     )
-    assert np.array_equal(served, engine)
     assert served.shape == (12, 32, 48, 3)
+    # x264 encodes pictures this small in one of two ways: by 1.4 levels, as chance has it.
+    assert np.abs(served - engine).mean() < 3
+    assert np.abs(served - bicubic).mean() > 10
 
 
 def test_a_picture_is_a_film_of_one_frame(

@@ -28,7 +28,7 @@ def milliseconds(upscalers: dict[str, Upscaler], lr: Picture, repeats: int) -> d
 
 def frames_of(upscaler: Upscaler) -> int:
     """Return how many frames `work_of` upscales: a network of video is timed over a clip."""
-    return CLIP if upscaler.info.kind == "video" else 1
+    return CLIP if isinstance(upscaler.backend, VideoBackend) else 1
 
 
 def work_of(upscaler: Upscaler, lr: Picture) -> Callable[[], object]:

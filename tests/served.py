@@ -89,7 +89,7 @@ class Server:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
-        self._close()
+        self.close()
 
     def stop(self) -> int:
         """Ask it to end; return its exit code."""
@@ -102,10 +102,11 @@ class Server:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.process.wait()
-        self._close()
+        self.close()
         return self.process.returncode
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Let go of the connections and the log."""
         self.client.close()
         self._log.close()
 
@@ -125,6 +126,7 @@ def started(
     finally:
         if server.process.poll() is None:
             server.stop()
+        server.close()  # also of one that ended by itself
 
 
 def _free_port() -> int:

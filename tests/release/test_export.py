@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from small import sharpener, write_model
 
+import superres
 from superres.checkpoint import Model, load_model
 from superres.errors import ConfigError, ModelError
 from superres.inference.backends import OnnxBackend, TorchBackend
@@ -140,3 +141,11 @@ def test_tiles_that_see_too_little_are_noticed() -> None:
     blind = honest.generator
     blind.info = type(blind.info)(**{**blind.info.as_dict(), "halo": 0})
     assert tiled_difference(Model(blind, blind.info)) > 1
+
+
+def test_an_export_says_nothing_of_the_machine_it_was_made_on(tmp_path: Path) -> None:
+    generator = build("compact", scale=2, channels=4, layers=2)
+    path = export_onnx(Model(generator, generator.info, {}), tmp_path / "model.onnx")
+    content = path.read_bytes()
+    for word in (Path(superres.__file__).parent.as_posix(), "site-packages", "forward"):
+        assert word.encode() not in content, word

@@ -103,6 +103,19 @@ def _export(model: Model, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+    _forget_origins(path)
+
+
+def _forget_origins(path: Path) -> None:
+    """Drop what the exporter notes of this machine: folders, lines and names of its steps."""
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 def export_difference(model: Model, path: Path) -> int:

@@ -176,4 +176,5 @@ def test_the_generator_moves_to_the_target(name: str) -> None:
         game.generator(critic(noise + mean), real).backward()
         learner.step()
         path.append(mean.item())
+    assert min(abs(place - 2) for place in path) < 0.1, "it never came near"
     assert sum(path[-30:]) / 30 == pytest.approx(2.0, abs=CIRCLES.get(name, 0.2))

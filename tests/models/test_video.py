@@ -68,35 +68,58 @@ class TestRecurrent(VideoSpecification):
 class TestSteady(VideoSpecification):
     name = "steady"
     variants: ClassVar[list[Options]] = [
-        {"scale": 2, "channels": 6, "layers": 2, "colour": "luma"},
-        {"scale": 4, "channels": 9, "layers": 2, "expansion": 2},
-        {"scale": 2, "channels": 4, "layers": 2, "deployed": True, "method": "farneback"},
+        {
+            **{"scale": 2, "channels": 6, "layers": 2, "fusion": 2, "memory": 3},
+            **{"colour": "luma", "hold": False},
+        },
+        {
+            **{"scale": 4, "channels": 9, "layers": 2, "fusion": 1, "memory": 9},
+            **{"expansion": 2, "hold": False},
+        },
+        {
+            **{"scale": 2, "channels": 4, "layers": 2, "fusion": 2, "memory": 1},
+            **{"deployed": True, "method": "farneback", "hold": False},
+        },
     ]
     rounding = 1e-4  # a frame's result goes into the next
 
-    def test_untrained_it_is_bicubic(self, options: Options) -> None:
+    def test_untrained_its_first_frame_is_bicubic(self, options: Options) -> None:
         lr = clip(3, 7, 6)
         bicubic = build("bicubic", scale=options["scale"])(lr[0])
-        assert torch.equal(build("steady", **{**options, "deployed": False})(lr)[0], bicubic)
+        begun = build("steady", **{**options, "deployed": False})
+        assert torch.equal(begun(lr)[0, :1], bicubic[:1])
 
-    def test_its_first_frame_can_begin_as_a_fast_network(self, options: Options) -> None:
+    def test_its_first_frame_is_that_of_the_image_network(self, options: Options) -> None:
         shared = {key: options[key] for key in ("scale", "channels", "layers")}
         more = {"expansion": 2, "colour": options.get("colour", "rgb")}
         fast = stirred(build("fast", **shared, **more))
-        begun = build("steady", **{**options, **more, "deployed": False})
+        begun = stirred(build("steady", **{**options, **more, "deployed": False}))
         assert isinstance(begun, Steady)
         begun.load_state_dict(begun.from_image_network(fast.state_dict()))
-        lr = clip(1, 9, 8)
-        torch.testing.assert_close(begun(lr)[0], fast(lr[0]), rtol=1e-4, atol=1e-5)
+        lr = clip(3, 17, 18)
+        assert torch.equal(begun(lr)[0, :1], fast(lr[0, :1]))
+        assert not torch.equal(begun(lr)[0, 1:], fast(lr[0, 1:]))
 
     def test_an_open_gate_keeps_what_was_decided_on_a_still_scene(self) -> None:
-        network = stirred(build("steady", scale=2, channels=6, layers=2, expansion=2))
+        network = stirred(build("steady", **self.variants[0]))
         with torch.no_grad():
             network.gate.bias.fill_(30.0)
         still = clip(1, 24, 24).expand(-1, 4, -1, -1, -1)
         first, *others = network(still)[0]
         for sr in others:
-            torch.testing.assert_close(sr, first, rtol=0, atol=1e-4)
+            torch.testing.assert_close(sr, first.clamp(0, 1), rtol=0, atol=1e-4)
+
+    def test_the_image_network_is_held_while_the_memory_learns(self) -> None:
+        network = stirred(build("steady", **{**self.variants[0], "hold": True}))
+        network(clip(3, 17, 18)).square().mean().backward()
+        for name, value in network.named_parameters():
+            assert value.requires_grad == (not name.startswith("alone.")), name
+            assert (value.grad is not None) == value.requires_grad, name
+
+    def test_options_that_make_no_network_are_refused(self) -> None:
+        for wrong in ({"memory": 0}, {"memory": 7}, {"fusion": 0}, {"method": "eye"}):
+            with pytest.raises(ModelError, match=f"{next(iter(wrong))} {next(iter(wrong.values()))}|'eye'"):
+                build("steady", **{**self.variants[0], **wrong})
 
 
 def test_a_still_clip_of_the_3d_network_is_what_the_frame_alone_makes() -> None:

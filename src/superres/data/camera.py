@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from superres.data.degradation_device import DeviceDegradation
     from superres.data.degradations import Degradation
 
-SPEED: Final = 2.0  # LR pixels a frame, at most, in each direction
+SPEED: Final = 2.0  # LR pixels a frame, at most, in each direction; slow and resting are common
 TURN: Final = 0.2  # LR pixels a frame and frame
-DRAWS: Final = 6  # numbers in [0, 1) that a path is made of
+DRAWS: Final = 7  # numbers in [0, 1) that a path is made of
 
 
 class Camera:
@@ -39,8 +39,10 @@ class Camera:
         `rows (N,)` are the pictures, `drawn (N, DRAWS)` the random numbers.
         """
         moment = torch.arange(self._frames, dtype=torch.float64).view(1, -1, 1)
-        speed = (2 * drawn[:, None, :2] - 1) * SPEED * self._scale
-        turn = (2 * drawn[:, None, 2:4] - 1) * TURN * self._scale
+        # Films rest as often as they move; from haste alone a memory learns that every frame is news.
+        pace = drawn[:, None, 6:] ** 2 * self._scale
+        speed = (2 * drawn[:, None, :2] - 1) * SPEED * pace
+        turn = (2 * drawn[:, None, 2:4] - 1) * TURN * pace
         path = speed * moment + turn * moment**2 / 2
         path = path - path.amin(dim=1, keepdim=True)
         room = (self._sizes[rows] - self._side)[:, None, :].double()
@@ -48,7 +50,7 @@ class Camera:
         path = path * (room / extent.clamp(min=1)).clamp(max=1)
         path = torch.minimum((path + 0.5).floor(), room)
         left_over = room - path.amax(dim=1, keepdim=True)
-        start = torch.minimum((drawn[:, None, 4:] * (left_over + 1)).floor(), left_over)
+        start = torch.minimum((drawn[:, None, 4:6] * (left_over + 1)).floor(), left_over)
         return (start + path).long()
 
     def film(

@@ -2,6 +2,9 @@
 
 The flow comes from OpenCV on the host, without a gradient: DIS (Kroeger et al., 2016), or
 Farneback's (2003) as R5 uses it. What is fetched along it has its gradient.
+
+OpenCV's presets of DIS stop at a half or a quarter of the size: `dis-fine` goes down to the pixels
+of the frames enlarged twice, which is what adding up sub-pixel detail needs.
 """
 
 from typing import Any, Final, Literal
@@ -14,8 +17,8 @@ from torch.nn import functional as F
 from superres.colour import LUMA
 from superres.errors import ModelError
 
-Method = Literal["dis", "farneback"]
-METHODS: Final = ("dis", "farneback")
+Method = Literal["dis", "dis-fine", "farneback"]
+METHODS: Final = ("dis", "dis-fine", "farneback")
 SMALLEST = 16  # pixels a side; DIS needs 12
 _FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)  # pyramid, levels, window, iterations, poly n, sigma, flags
 
@@ -37,10 +40,12 @@ def motion(here: torch.Tensor, there: torch.Tensor, method: str = "dis") -> torc
         raise ModelError(
             "motion between frames needs OpenCV: pip install opencv-python-headless"
         ) from None
-    greys = [_greys(image) for image in (here, there)]
+    times = 2 if method == "dis-fine" else 1
+    greys = [_greys(image, times) for image in (here, there)]
     found = [_one(cv2, one, other, method) for one, other in zip(*greys, strict=True)]
-    flow = torch.from_numpy(np.stack(found)[:, : size[0], : size[1]].transpose(0, 3, 1, 2).copy())
-    return flow.to(here.device)
+    cut = np.stack(found)[:, : times * size[0], : times * size[1]]
+    flow = torch.from_numpy(cut.transpose(0, 3, 1, 2).copy()).to(here.device)
+    return flow if times == 1 else F.avg_pool2d(flow, times) / times
 
 
 def fetched(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
@@ -73,9 +78,11 @@ def blurred(flow: torch.Tensor, sigma: float) -> torch.Tensor:
     return planes[:, 0].view_as(flow)
 
 
-def _greys(images: torch.Tensor) -> NDArray[np.uint8]:
-    """Return levels (N, H, W), at least SMALLEST a side."""
+def _greys(images: torch.Tensor, times: int) -> NDArray[np.uint8]:
+    """Return levels (N, H, W) of the images enlarged, at least SMALLEST a side."""
     with torch.no_grad():
+        if times > 1:
+            images = F.interpolate(images.float(), scale_factor=times, mode="bicubic")
         weights = torch.tensor(LUMA, device=images.device) / sum(LUMA)
         grey = (images.float() * weights.view(1, 3, 1, 1)).sum(dim=1)
         levels = grey.nan_to_num().mul(255).add(0.5).clamp(0, 255).to(torch.uint8).cpu().numpy()
@@ -91,5 +98,8 @@ def _one(
     if method == "farneback":
         found = cv2.calcOpticalFlowFarneback(here, there, start, *_FARNEBACK)
     else:
-        found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(here, there, start)
+        flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        if method == "dis-fine":
+            flow.setFinestScale(0)
+        found = flow.calc(here, there, start)
     return np.asarray(found, np.float32)

@@ -39,7 +39,7 @@ class Camera:
         `rows (N,)` are the pictures, `drawn (N, DRAWS)` the random numbers.
         """
         moment = torch.arange(self._frames, dtype=torch.float64).view(1, -1, 1)
-        # Films rest as often as they move; from haste alone a memory learns that every frame is news.
+        # Films rest as often as they move; from haste alone a memory learns to sharpen for ever.
         pace = drawn[:, None, 6:] ** 2 * self._scale
         speed = (2 * drawn[:, None, :2] - 1) * SPEED * pace
         turn = (2 * drawn[:, None, 2:4] - 1) * TURN * pace

@@ -19,7 +19,7 @@ from superres.errors import ModelError
 from superres.models.branched import Layers, settled
 from superres.models.fast import Fast
 from superres.models.info import ModelInfo
-from superres.models.motion import METHODS, fetched, motion
+from superres.models.motion import fetched, motion
 from superres.models.video import State, VideoGenerator
 
 SEEN = 3  # channels of a frame
@@ -46,21 +46,19 @@ class Steady(VideoGenerator):
         fusion: int = 5,
         memory: int = 16,
         expansion: int = 2,
-        colour: str = "rgb",
-        method: str = "dis-fine",
         hold: bool = True,
         deployed: bool = False,
     ) -> None:
         super().__init__()
-        if method not in METHODS or not 1 <= memory <= channels or fusion < 1:
+        if not 1 <= memory <= channels or fusion < 1:
             raise ModelError(
-                f"steady method '{method}', memory {memory}, fusion {fusion}: accepted: method "
-                f"{', '.join(METHODS)}; memory 1 to {channels} (channels); fusion from 1"
+                f"steady memory {memory}, fusion {fusion}: accepted: memory 1 to {channels} "
+                "(channels), fusion from 1"
             )
-        self.method, self.memory, self.hold = method, memory, hold
+        self.memory, self.hold = memory, hold
         outside, make = SEEN * scale**2, Layers(expansion, deployed=deployed)
         shape = {"scale": scale, "channels": channels, "layers": layers, "expansion": expansion}
-        self.alone = Fast(**shape, colour=colour, deployed=deployed).requires_grad_(not hold)
+        self.alone = Fast(**shape, colour="rgb", deployed=deployed).requires_grad_(not hold)
         inside = channels + 2 * SEEN + outside + memory
         self.fusion = make.trunk(inside, channels, fusion, seen=channels)
         self.last = make.layer(channels, outside, zero=True)
@@ -70,8 +68,6 @@ class Steady(VideoGenerator):
             **shape,
             "fusion": fusion,
             "memory": memory,
-            "colour": colour,
-            "method": method,
             "hold": hold,
             "deployed": deployed,
         }
@@ -100,7 +96,7 @@ class Steady(VideoGenerator):
             change, news = torch.zeros_like(frame), torch.zeros_like(own)
             memory = frame.new_zeros(len(frame), self.memory, *frame.shape[-2:])
         else:
-            flow = motion(frame, state["frame"], self.method)
+            flow = motion(frame, state["frame"], "dis-fine")
             scale = self.info.scale
             large = F.interpolate(flow, scale_factor=scale, mode="bilinear") * scale
             change = fetched(state["frame"], flow) - frame

@@ -1,6 +1,6 @@
 """Networks of video: time beside networks of pictures, steadiness, memory by length, a hard cut.
 
-python benchmarks/temporal.py [speed] [steady] [segments] [memory] [cut] [--model FOLDER]
+python benchmarks/temporal.py [speed] [steady] [segments] [memory] [cut] [flow] [--model FOLDER]
 Without names, all. `--model`: another than the shipped video-x4.
 """
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,16 @@ import torch
 from ladder import figures, pairs
 from numpy.typing import NDArray
 from run import rounds, show
+from torch.nn import functional as F
 
 from superres import video
 from superres.checkpoint import Model, load_model
+from superres.data.degrade import imresize
 from superres.inference.remembered import WARM_UP, remembered
 from superres.inference.temporal import VideoBackend, through
 from superres.inference.upscaler import Upscaler
 from superres.models import build
+from superres.models.motion import METHODS, fetched, motion
 
 CLIPS = Path(os.environ.get("SUPERRES_SHARED_DATA", "../shared/data")) / "clips"
 SMALL = {"name": "recurrent", "scale": 4, "channels": 16, "layers": 9}
@@ -148,6 +151,30 @@ def cut(model: Model) -> None:
         print(f"{name}: grey levels off the new scene alone", [round(one, 3) for one in ghosts])
 
 
+def flow() -> None:
+    """How well HR of the frame before, fetched along the flow between LR, gives HR: PSNR."""
+    shown = {method: [] for method in ("none", *METHODS)}  # type: dict[str, list[float]]
+    for name in sorted(CLIPS.iterdir()):
+        frames = [one.pixels for one in islice(video.read(name), 4)]
+        height, width = (side // 8 * 8 for side in frames[0].shape[:2])
+        hrs = [imresize(one[:height, :width], 0.5) for one in frames]
+        pairs_of = [[_tensor(one), _tensor(imresize(one, 0.25))] for one in hrs]
+        for (before, lr_before), (hr, lr) in pairwise(pairs_of):
+            for method, found in shown.items():
+                moved = torch.zeros_like(lr[:, :2])
+                if method != "none":
+                    moved = motion(lr, lr_before, method)
+                large = F.interpolate(moved, scale_factor=4, mode="bilinear") * 4
+                off = (fetched(before, large) - hr)[..., 16:-16, 16:-16].square().mean()
+                found.append(-10 * float(off.clamp(min=1e-10).log10()))
+    for method, found in shown.items():
+        print(f"{method}: {np.mean(found):.2f} dB over {len(found)} pairs of frames")
+
+
+def _tensor(pixels: Pixels) -> torch.Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+
+
 def main() -> None:
     """Run the parts that were named."""
     parser = argparse.ArgumentParser()
@@ -165,6 +192,7 @@ def main() -> None:
         "segments": lambda: segments(model),
         "memory": memory,
         "cut": lambda: cut(model),
+        "flow": flow,
     }
     for name in asked.what or parts:
         parts[name]()

@@ -1,12 +1,14 @@
 """Losses of clips: what they see, what they leave alone, and their gradients."""
 
 import pytest
+import skimage
 import torch
 from video_specification import clip
 
+from superres.data.degrade import imresize
 from superres.losses import LOSSES, build_term, is_loss
 from superres.losses.temporal import there_and_back
-from superres.models.motion import fetched, motion
+from superres.models.motion import METHODS, fetched, motion
 
 TEMPORAL = ("temporal", "warped", "ping_pong")
 
@@ -72,7 +74,7 @@ def test_losses_of_pictures_take_clips_frame_by_frame() -> None:
         assert term(sr, hr).item() == pytest.approx(sum(frames) / 3, rel=1e-4), name
 
 
-@pytest.mark.parametrize("method", ["dis", "farneback"])
+@pytest.mark.parametrize("method", METHODS)
 def test_motion_says_where_things_were(method: str) -> None:
     lr = clip(2, 60, 80)  # the view moves by one row and two columns
     flow = motion(lr[:, 1], lr[:, 0], method)
@@ -81,6 +83,26 @@ def test_motion_says_where_things_were(method: str) -> None:
     again = fetched(lr[:, 0], flow)
     middle = (again - lr[:, 1])[..., 10:-10, 10:-10].abs().mean()
     assert middle < 0.2 * (lr[:, 0] - lr[:, 1])[..., 10:-10, 10:-10].abs().mean()
+
+
+def test_the_fine_flow_brings_hr_of_things_that_move_before_each_other() -> None:
+    photograph, views = skimage.data.astronaut(), []
+    for k in range(2):
+        view = photograph[100 - 3 * k : 356 - 3 * k, 100 + 5 * k : 356 + 5 * k].copy()
+        for row, column in ((40, 50), (140, 30), (100, 160)):
+            top, left = row + 6 * k, column - 7 * k
+            view[top : top + 64, left : left + 48] = photograph[60:124, 200:248]
+        views.append(view)
+    hr, hr_before = (torch.from_numpy(view).permute(2, 0, 1)[None] / 255 for view in views)
+    lr, lr_before = (
+        torch.from_numpy(imresize(view, 0.25)).permute(2, 0, 1)[None] / 255 for view in views
+    )
+    off = {}
+    for method in METHODS:
+        flow = motion(lr, lr_before, method)
+        large = torch.nn.functional.interpolate(flow, scale_factor=4, mode="bilinear") * 4
+        off[method] = (fetched(hr_before, large) - hr).square().mean().item()
+    assert off["dis-fine"] < 0.7 * min(off["dis"], off["farneback"])
 
 
 def test_nothing_moves_in_a_still_picture_however_small() -> None:

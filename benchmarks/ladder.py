@@ -74,9 +74,11 @@ def pairs(scale: int, frames: int) -> list[Pair]:
     ]
 
 
-def figures(name: str, model: Path | str, tests: list[Pair], scale: int) -> dict[str, Any]:
+def figures(
+    name: str, model: Path | str, tests: list[Pair], scale: int, *, ensemble: bool = False
+) -> dict[str, Any]:
     """Measure one model on every clip, nothing shaved."""
-    upscaler = Upscaler(load_model(model, scale=scale))
+    upscaler = Upscaler(load_model(model, scale=scale), ensemble=ensemble)
     rows = evaluate(name, upscaler, tests, 0, meters=open_meters(["temporal"]))
     told: dict[str, Any] = {}
     for clip in dict.fromkeys(row.set for row in rows):

@@ -72,6 +72,7 @@ def speed(model: Model) -> None:
     cases: dict[str, Any] = {
         name: (lambda one=one: one.pixels(frames[0])) for name, one in pictures.items()
     }
+    networks[f"{SHIPPED}, both directions"] = networks[SHIPPED].both_directions()
     cases |= {
         name: (lambda one=one: list(through(one, frames, never))) for name, one in networks.items()
     }
@@ -85,14 +86,19 @@ def steady(model: Model) -> None:
     """Print the figures of Vid4's clips, and how ours compare with those frame by frame."""
     tests = pairs(4, 1000)
     told = {name: figures(name, name, tests, 4) for name in FRAME_WISE}
-    told[SHIPPED] = figures(SHIPPED, model.folder or SHIPPED, tests, 4)
+    folder = model.folder or SHIPPED
+    told[SHIPPED] = figures(SHIPPED, folder, tests, 4)
+    told["both directions"] = figures(SHIPPED, folder, tests, 4, ensemble=True)
     for clip in told[SHIPPED]:
-        print(f"\n{clip}: PSNR-Y, SSIM-Y, flicker x 1e4, tOF; ours over theirs")
+        print(
+            f"\n{clip}: PSNR-Y, SSIM-Y, flicker x 1e4, tOF, warping error x 1e4; ours over theirs"
+        )
         ours = told[SHIPPED][clip]
         for name, clips in told.items():
             own = clips[clip]
-            shares = [f"{ours[key] / own[key]:.2f}" for key in ("flicker", "tof")]
-            row = (own["psnr_y"], own["ssim_y"], 1e4 * own["flicker"], own["tof"])
+            keys = ("flicker", "tof", "warping_error")
+            row = (own["psnr_y"], own["ssim_y"], 1e4 * own[keys[0]], own["tof"], 1e4 * own[keys[2]])
+            shares = [f"{ours[key] / own[key]:.2f}" for key in keys]
             print(name, *(f"{value:.4g}" for value in row), *shares)
 
 

@@ -14,7 +14,7 @@ from video_specification import stirred
 
 from superres import video
 from superres.checkpoint import Model, load_model, save_model
-from superres.errors import ConfigError
+from superres.errors import ConfigError, ModelError
 from superres.inference.footage import _upscaled
 from superres.inference.remembered import lead_of
 from superres.inference.sizing import Wanted
@@ -200,9 +200,25 @@ def test_another_size_is_made_by_a_resample(small_film: Path, tmp_path: Path) ->
     assert (info.width, info.height) == (96, 72)
 
 
+def test_a_long_film_sees_as_far_ahead_as_the_ensemble_says(
+    small_film: Path, tmp_path: Path
+) -> None:
+    upscaler = Upscaler(model("causal"), ensemble=True)
+    network = upscaler.backend
+    assert isinstance(network, VideoBackend)
+    assert (network.ahead, network.frames) == (6, 12)
+    frames = pan(40)
+    changed = [*frames[:30], *(255 - one for one in frames[30:])]
+    found, other = (list(through(network, one, never)) for one in (frames, changed))
+    moved = [k for k in range(40) if differ(found[k : k + 1], other[k : k + 1]) > 0]
+    assert moved[0] >= 30 - network.frames - network.ahead
+    assert upscaler.video(small_film, tmp_path / "out.mp4").frames == 9
+
+
 def test_what_a_network_of_video_cannot_do_is_refused(small_film: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="ensemble of eight turns is for networks of pictures"):
-        Upscaler(model("causal"), ensemble=True)
+    for form in ("both", "window"):
+        with pytest.raises(ModelError, match="both directions in time is for networks that keep"):
+            Upscaler(model(form), ensemble=True)
     twice = Upscaler(model("causal"), wanted=Wanted(scale=4))
     with pytest.raises(ConfigError, match="runs once"):
         twice.video(small_film, tmp_path / "out.mp4")

@@ -9,6 +9,7 @@ from video_specification import VideoSpecification, clip, stirred
 
 from superres.errors import ModelError
 from superres.models import VIDEO_MODELS, build, build_discriminator, parameter_count
+from superres.models.both_directions import BothDirections
 from superres.models.cost import cost
 from superres.models.recurrent import Recurrent
 from superres.models.steady import Steady
@@ -119,6 +120,18 @@ class TestSteady(VideoSpecification):
         for option, value in (("memory", 0), ("memory", 7), ("fusion", 0)):
             with pytest.raises(ModelError, match=f"{option} {value}.*accepted"):
                 build("steady", **{**self.variants[0], option: value})
+
+
+def test_both_directions_are_the_mean_of_a_clip_and_of_its_reverse() -> None:
+    network = stirred(build("recurrent", scale=2, channels=6, layers=2)).eval()
+    both, lr = BothDirections(network, ahead=4), clip(9, 10, 12)
+    mean = (network(lr) + network(lr.flip(1)).flip(1)) / 2
+    torch.testing.assert_close(both(lr), mean)
+    torch.testing.assert_close(both(lr.flip(1)).flip(1), mean)
+    torch.testing.assert_close(both.deployed()(lr), mean, rtol=1e-4, atol=1e-4)
+    first, state = both.piece(lr[:, :9], None, 4)
+    rest, _ = both.piece(lr[:, 5:], state, 0)
+    torch.testing.assert_close(torch.cat([first, rest], dim=1), mean)
 
 
 def test_a_still_clip_of_the_3d_network_is_what_the_frame_alone_makes() -> None:

@@ -26,7 +26,9 @@ Compile = Annotated[
     Literal["off", "default", "graphs"],
     typer.Option("--compile", help="torch.compile; graphs are CUDA's."),
 ]
-Ensemble = Annotated[bool, typer.Option(help="Mean over 8 turns and mirrors, 8 times the work.")]
+Ensemble = Annotated[
+    bool, typer.Option(help="Mean over 8 turns and mirrors; of films, over both directions.")
+]
 Name = Annotated[str, typer.Option(help='As "{stem}_x{scale}{suffix}"; also {model}.')]
 Codec = Annotated[str | None, typer.Option(help="h264, h265, vp9 or av1.")]
 Seconds = Annotated[

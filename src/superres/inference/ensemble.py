@@ -1,8 +1,12 @@
-"""The self-ensemble: the mean over the eight turns and mirrors of a picture (EDSR+, Lim, 2017)."""
+"""The self-ensemble: the mean over the eight turns and mirrors of a picture (EDSR+, Lim, 2017).
+
+Of a film: over both directions in time.
+"""
 
 import numpy as np
 
 from superres.inference.facts import Backend, Floats
+from superres.inference.temporal import VideoBackend
 
 
 class Ensemble:
@@ -29,3 +33,10 @@ class Ensemble:
     def best_tile(self, halo: int) -> int:
         """Return what suits the backend within."""
         return self.inner.best_tile(halo)
+
+
+def ensemble_of(backend: Backend) -> Backend:
+    """Return the ensemble that suits a backend; ModelError for a network of video without one."""
+    if isinstance(backend, VideoBackend):
+        return backend.both_directions()
+    return Ensemble(backend)

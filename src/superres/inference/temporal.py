@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from superres.checkpoint import Model
     from superres.inference.upscaler import Upscaler
-    from superres.models import Generator
+    from superres.models import Generator, VideoGenerator
 
 LEAST_PIECE = 8  # frames, of networks that see frames again in the next piece
 
@@ -47,11 +47,22 @@ class VideoBackend:
         network = _prepared(model.generator, self.device)
         if not isinstance(network, VideoGenerator):
             raise ModelError(f"model '{model.info.name}' says it is of video, and takes pictures")
+        self._takes(network)
+
+    def _takes(self, network: "VideoGenerator") -> None:
         self._network = network
         self.behind, self.ahead = network.behind, network.ahead
         self.keeps_state = network.keeps_state
         again = self.behind + self.ahead
         self.frames = 1 if again == 0 else max(LEAST_PIECE, 2 * self.ahead)
+
+    def both_directions(self) -> "VideoBackend":
+        """Return the mean of this one forwards and backwards; ModelError where it has no state."""
+        from superres.models.both_directions import BothDirections
+
+        both = copy.copy(self)
+        both._takes(BothDirections(self._network))
+        return both
 
     def __call__(self, lr: Floats) -> Floats:
         """Super-resolve `lr (N, 3, h, w) in [0, 1]`, each a clip of its own."""

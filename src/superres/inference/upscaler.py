@@ -24,7 +24,7 @@ from superres.inference.backends import (
     Precision,
     open_backend,
 )
-from superres.inference.ensemble import Ensemble
+from superres.inference.ensemble import ensemble_of
 from superres.inference.rows import ArrayRows, Progress, Rows, counted, joined, room
 from superres.inference.sizing import Wanted, passes, resampled
 from superres.inference.tiled import CancelledError, Core, Question, TiledNetwork
@@ -44,7 +44,8 @@ class Upscaler:
     whole picture at once. When memory runs out the tile is halved, for the rest of this picture
     and those after it. `wanted`: another size than the model's own: the model runs as often as
     comes nearest, an exact bicubic resample does the rest. `ensemble`: the mean over the eight
-    turns and mirrors, at eight times the cost. `precision`, `compile`: see TorchBackend.
+    turns and mirrors, at eight times the cost; of a film, over both directions. `precision`,
+    `compile`: see TorchBackend.
     """
 
     def __init__(
@@ -71,9 +72,7 @@ class Upscaler:
         self.name = _name_of(model)
         self.wanted = wanted or Wanted()
         opened = open_backend(model, backend, device, precision, compile)
-        if ensemble and model.info.kind == "video":
-            raise ConfigError("the ensemble of eight turns is for networks of pictures.")
-        self.backend = Ensemble(opened) if ensemble else opened
+        self.backend = ensemble_of(opened) if ensemble else opened
         best = self.backend.best_tile(model.info.halo) if tile is None else tile
         self._network = TiledNetwork(self.backend, model.info, best)
 

@@ -9,7 +9,7 @@ from trainings import adversarial, supervised
 
 from superres.config import Phase
 from superres.training import health
-from superres.training.health import ADVICE, PATIENCE, watch_game, watch_output
+from superres.training.health import ADVICE, PATIENCE, watch_game, watch_gradient, watch_output
 from superres.training.standing import Standing
 
 
@@ -65,19 +65,46 @@ def test_scores_without_a_scale_are_not_judged(recorder: Any, name: str) -> None
 
 def test_steps_without_a_game_end_the_count(recorder: Any) -> None:
     standing = play(recorder, PATIENCE - 1, 0.999, 0.001)
-    quiet = Phase.model_validate({"steps": 9, "losses": {"mse": 1}})
-    watch_game(standing, PATIENCE, quiet, {"loss": 0.1}, recorder)
+    watch_game(standing, PATIENCE, QUIET, {"loss": 0.1}, recorder)
     assert standing.sure == 0
 
 
 def test_a_generator_of_one_grey_is_told(recorder: Any) -> None:
     standing = Standing(step=7)
-    watch_output(standing, {"diagnostics/contrast": 0.5}, recorder)
-    watch_output(standing, {}, recorder)
+    watch_output(standing, {"diagnostics/contrast": 0.5}, phase(), recorder)
+    watch_output(standing, {}, phase(), recorder)
     assert recorder.tags == []
-    watch_output(standing, {"diagnostics/contrast": 0.01}, recorder)
-    watch_output(standing, {"diagnostics/contrast": 0.01}, recorder)
+    watch_output(standing, {"diagnostics/contrast": 0.01}, phase(), recorder)
+    watch_output(standing, {"diagnostics/contrast": 0.01}, phase(), recorder)
     assert recorder.tags == [(7, "health.constant_output", "step 7")]
+
+
+QUIET = Phase.model_validate({"steps": 9, "losses": {"mse": 1}})
+
+
+def test_a_gradient_far_beyond_the_usual_is_told(recorder: Any) -> None:
+    standing = Standing()
+    for step in range(1, PATIENCE + 1):  # whatever the first ones are, they are the usual
+        watch_gradient(standing, step, 0.02 if step % 2 else 1.0, recorder)
+    watch_gradient(standing, PATIENCE + 1, 50.0, recorder)
+    watch_gradient(standing, PATIENCE + 2, None, recorder)
+    assert recorder.tags == []
+    watch_gradient(standing, PATIENCE + 3, 2.0e6, recorder)
+    watch_gradient(standing, PATIENCE + 4, 2.0e6, recorder)
+    step = PATIENCE + 3
+    assert recorder.tags == [(step, "health.gradient_exploded", f"step {step}")]
+    assert standing.usual < 2
+
+
+def test_quality_that_is_lost_is_told_unless_it_is_on_purpose(recorder: Any) -> None:
+    standing = Standing(step=5)
+    for psnr in (30.0, 29.2, 30.4, 29.5):
+        watch_output(standing, {"val/psnr": psnr}, QUIET, recorder)
+    watch_output(standing, {"val/psnr": 26.0}, phase(), recorder)  # an adversary takes some
+    watch_output(standing, {"val/psnr": 27.0}, QUIET, recorder)
+    assert recorder.tags == []
+    watch_output(standing, {"val/psnr": 25.9}, QUIET, recorder)
+    assert recorder.tags == [(5, "health.quality_fell", "step 5")]
 
 
 def run(trainer: Any, tracker: Any) -> None:

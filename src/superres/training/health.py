@@ -11,6 +11,8 @@ log = logging.getLogger(__name__)
 PATIENCE = 200  # updates in a row before a sign counts
 CERTAIN = 0.99  # of real; 1 - CERTAIN of made: nothing is left to learn from the discriminator
 APART = 0.01  # less between the mean verdicts on real and made: nothing is told apart
+EXPLODED = 1000.0  # times the usual norm of the gradient
+FELL = 1.0  # dB below the best of the phase
 FLAT = 0.1  # share of HR's contrast; a failed generator paints one grey
 
 ADVICE = {
@@ -26,6 +28,15 @@ ADVICE = {
     "discriminator_blind": (
         "the discriminator tells nothing apart: give it d_warmup, d_steps 2, more channels or a "
         "higher discriminator_optimizer.learning_rate"
+    ),
+    "gradient_exploded": (
+        "a gradient was over 1000 times the usual; the weights may be lost: set grad_clip to about "
+        "twice the usual norm (train/gradient tells it), or lower optimizer.learning_rate"
+    ),
+    "quality_fell": (
+        "validation PSNR fell by over 1 dB within a phase that has no adversary: the weights of "
+        "then are better than those of now. Stop, lower optimizer.learning_rate or set grad_clip; "
+        "keep: {best: {metric: psnr, mode: max}} holds on to the best"
     ),
     "constant_output": (
         "the generator paints nearly one grey: lower optimizer.learning_rate or the adversarial "
@@ -51,10 +62,30 @@ def watch_game(
         tell(standing, step, "discriminator_blind", tracker)
 
 
-def watch_output(standing: Standing, figures: dict[str, float], tracker: Tracker) -> None:
-    """Look at the figures of a validation for a generator that paints one grey."""
+def watch_gradient(standing: Standing, step: int, norm: float | None, tracker: Tracker) -> None:
+    """Compare the norm of an update's gradient with the usual one, once there is such."""
+    if norm is None:
+        return
+    if standing.updates >= PATIENCE and norm > EXPLODED * standing.usual:
+        tell(standing, step, "gradient_exploded", tracker)
+        return  # what is usual stays so
+    standing.updates += 1
+    standing.usual += (norm - standing.usual) / min(standing.updates, PATIENCE)
+
+
+def watch_output(
+    standing: Standing, figures: dict[str, float], phase: Phase, tracker: Tracker
+) -> None:
+    """Look at the figures of a validation for one grey, and for quality that is lost."""
     if figures.get("diagnostics/contrast", 1.0) < FLAT:
         tell(standing, standing.step, "constant_output", tracker)
+    psnr = figures.get("val/psnr")
+    if phase.adversarial is not None:  # there PSNR falls on purpose
+        standing.high = None
+    elif psnr is not None:
+        if standing.high is not None and psnr < standing.high - FELL:
+            tell(standing, standing.step, "quality_fell", tracker)
+        standing.high = psnr if standing.high is None else max(standing.high, psnr)
 
 
 def tell(standing: Standing, step: int, sign: str, tracker: Tracker) -> None:

@@ -22,6 +22,9 @@ class Standing:
     stopped: bool = False
     sure: int = 0  # updates in a row in which the discriminator was never wrong
     blind: int = 0  # updates in a row in which it told nothing apart
+    updates: int = 0  # whose gradients make up the usual norm
+    usual: float = 0.0  # norm of the gradient
+    high: float | None = None  # best validation PSNR since the last adversarial phase
     init: str = "none"  # whose weights the run began with
     signs: list[str] = field(default_factory=list)  # what was warned of, once each
 

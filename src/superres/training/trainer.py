@@ -206,6 +206,7 @@ class Trainer:
                 added = torch.tensor([value, 1.0], dtype=torch.float64)
                 self._sums[name] = self._sums.get(name, torch.zeros_like(added)) + added
             health.watch_game(self.standing, step, phase, losses, tracker)
+            health.watch_gradient(self.standing, step, losses.get("gradient"), tracker)
             return
         self.standing.skipped += 1
         log.warning("step %d: %s is not finite; the update is skipped", step, bad)
@@ -228,7 +229,8 @@ class Trainer:
         figures = diagnostics.figures(shown, self.sampler.scale)
         if self.latest or figures:
             tracker.metrics(step, self.latest | figures)
-        health.watch_output(self.standing, figures, tracker)
+        phase = phase_at(self.experiment, max(0, step - 1))[1]
+        health.watch_output(self.standing, self.latest | figures, phase, tracker)
         for name, picture in (
             ("val", diagnostics.strip(shown)),
             ("val-bands", diagnostics.band_strip(shown)),

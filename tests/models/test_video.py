@@ -98,6 +98,7 @@ class TestSteady(VideoSpecification):
         begun.load_state_dict(begun.from_image_network(fast.state_dict()))
         lr = clip(3, 17, 18)
         assert torch.equal(begun(lr)[0, :1], fast(lr[0, :1]))
+        assert torch.equal(begun(lr[:, 2:])[0], fast(lr[0, 2:]))  # a picture
         assert not torch.equal(begun(lr)[0, 1:], fast(lr[0, 1:]))
 
     def test_an_open_gate_keeps_what_was_decided_on_a_still_scene(self) -> None:

@@ -74,6 +74,13 @@ class Steady(VideoGenerator):
         halo = layers + fusion + 2
         self.info = ModelInfo("steady", options, scale=scale, kind="video", window=1, halo=halo)
 
+    def forward(self, lr: torch.Tensor) -> torch.Tensor:
+        """Super-resolve a whole clip; of one frame, a picture, without making a memory of it."""
+        if lr.shape[1] == 1:
+            sr: torch.Tensor = self.alone(lr[:, 0])
+            return sr[:, None]
+        return super().forward(lr)
+
     def piece(
         self, lr: torch.Tensor, state: State | None, later: int
     ) -> tuple[torch.Tensor, State | None]:

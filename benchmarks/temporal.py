@@ -1,7 +1,7 @@
 """Networks of video: time beside networks of pictures, steadiness, memory by length, a hard cut.
 
-python benchmarks/temporal.py [speed] [steady] [segments] [memory] [cut] [flow] [--model FOLDER]
-Without names, all. `--model`: another than the shipped video-x4.
+python benchmarks/temporal.py [NAME...] [--model FOLDER]
+Names: speed, steady, segments, memory, cut, flow, held; without, all. `--model`: another than the shipped video-x4.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from superres.data.degrade import imresize
 from superres.inference.remembered import WARM_UP, remembered
 from superres.inference.temporal import VideoBackend, through
 from superres.inference.upscaler import Upscaler
+from superres.metrics import score
 from superres.models import build
 from superres.models.motion import METHODS, fetched, motion
 
@@ -157,13 +158,36 @@ def cut(model: Model) -> None:
         print(f"{name}: grey levels off the new scene alone", [round(one, 3) for one in ghosts])
 
 
+def held(model: Model) -> None:
+    """PSNR-Y on real clips, halved, that nothing was trained on, beside the network it holds."""
+    networks = {"quality-x4": Upscaler(load_model("quality-x4")), SHIPPED: Upscaler(model)}
+    for name, count in (("flower", 14), ("friday", 14), ("cockatoo", 14), ("bikes", 240)):
+        hrs = [_halved(one.pixels) for one in islice(video.read(CLIPS / f"{name}.mp4"), count)]
+        lrs = [imresize(hr, 0.25) for hr in hrs]
+        for known, upscaler in networks.items():
+            network = upscaler.backend
+            srs = (
+                through(network, lrs, never)
+                if isinstance(network, VideoBackend)
+                else map(upscaler.pixels, lrs)
+            )
+            found = [
+                score(sr, hr, border=4, channel="y").psnr for sr, hr in zip(srs, hrs, strict=True)
+            ]
+            parts = [found[4:]] if count < 24 else [found[k : k + 24] for k in range(0, count, 24)]
+            print(name, known, *(f"{np.mean(part):.2f}" for part in parts))
+
+
+def _halved(pixels: Pixels) -> Pixels:
+    height, width = (side // 8 * 8 for side in pixels.shape[:2])
+    return imresize(pixels[:height, :width], 0.5)
+
+
 def flow() -> None:
     """How well HR of the frame before, fetched along the flow between LR, gives HR: PSNR."""
     shown = {method: [] for method in ("none", *METHODS)}  # type: dict[str, list[float]]
     for name in sorted(CLIPS.iterdir()):
-        frames = [one.pixels for one in islice(video.read(name), 4)]
-        height, width = (side // 8 * 8 for side in frames[0].shape[:2])
-        hrs = [imresize(one[:height, :width], 0.5) for one in frames]
+        hrs = [_halved(one.pixels) for one in islice(video.read(name), 4)]
         pairs_of = [[_tensor(one), _tensor(imresize(one, 0.25))] for one in hrs]
         for (before, lr_before), (hr, lr) in pairwise(pairs_of):
             for method, found in shown.items():
@@ -199,6 +223,7 @@ def main() -> None:
         "memory": memory,
         "cut": lambda: cut(model),
         "flow": flow,
+        "held": lambda: held(model),
     }
     for name in asked.what or parts:
         parts[name]()

@@ -1,7 +1,8 @@
 """Networks of video: time beside networks of pictures, steadiness, memory by length, a hard cut.
 
 python benchmarks/temporal.py [NAME...] [--model FOLDER]
-Names: speed, steady, segments, memory, cut, flow, held; without, all. `--model`: another than the shipped video-x4.
+Names: speed, steady, segments, memory, cut, flow, held; without, all. `--model`: another than
+the shipped video-x4.
 """
 
 import argparse

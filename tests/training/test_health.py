@@ -71,11 +71,11 @@ def test_steps_without_a_game_end_the_count(recorder: Any) -> None:
 
 def test_a_generator_of_one_grey_is_told(recorder: Any) -> None:
     standing = Standing(step=7)
-    watch_output(standing, {"diagnostics/contrast": 0.5}, phase(), recorder)
-    watch_output(standing, {}, phase(), recorder)
+    watch_output(standing, {"diagnostics/contrast": 0.5}, (0, phase()), recorder)
+    watch_output(standing, {}, (0, phase()), recorder)
     assert recorder.tags == []
-    watch_output(standing, {"diagnostics/contrast": 0.01}, phase(), recorder)
-    watch_output(standing, {"diagnostics/contrast": 0.01}, phase(), recorder)
+    watch_output(standing, {"diagnostics/contrast": 0.01}, (0, phase()), recorder)
+    watch_output(standing, {"diagnostics/contrast": 0.01}, (0, phase()), recorder)
     assert recorder.tags == [(7, "health.constant_output", "step 7")]
 
 
@@ -99,11 +99,12 @@ def test_a_gradient_far_beyond_the_usual_is_told(recorder: Any) -> None:
 def test_quality_that_is_lost_is_told_unless_it_is_on_purpose(recorder: Any) -> None:
     standing = Standing(step=5)
     for psnr in (30.0, 29.2, 30.4, 29.5):
-        watch_output(standing, {"val/psnr": psnr}, QUIET, recorder)
-    watch_output(standing, {"val/psnr": 26.0}, phase(), recorder)  # an adversary takes some
-    watch_output(standing, {"val/psnr": 27.0}, QUIET, recorder)
+        watch_output(standing, {"val/psnr": psnr}, (0, QUIET), recorder)
+    for psnr in (28.0, 26.0):
+        watch_output(standing, {"val/psnr": psnr}, (1, phase()), recorder)  # an adversary
+    watch_output(standing, {"val/psnr": 25.0}, (2, QUIET), recorder)  # other losses
     assert recorder.tags == []
-    watch_output(standing, {"val/psnr": 25.9}, QUIET, recorder)
+    watch_output(standing, {"val/psnr": 23.9}, (2, QUIET), recorder)
     assert recorder.tags == [(5, "health.quality_fell", "step 5")]
 
 

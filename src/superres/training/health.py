@@ -74,15 +74,19 @@ def watch_gradient(standing: Standing, step: int, norm: float | None, tracker: T
 
 
 def watch_output(
-    standing: Standing, figures: dict[str, float], phase: Phase, tracker: Tracker
+    standing: Standing, figures: dict[str, float], at: tuple[int, Phase], tracker: Tracker
 ) -> None:
-    """Look at the figures of a validation for one grey, and for quality that is lost."""
+    """Look at the figures of a validation for one grey, and for quality that is lost.
+
+    `at`: number of the phase and the phase, as `phase_at` tells them.
+    """
     if figures.get("diagnostics/contrast", 1.0) < FLAT:
         tell(standing, standing.step, "constant_output", tracker)
+    number, phase = at
+    if number != standing.high_of:
+        standing.high, standing.high_of = None, number  # other losses may want less of PSNR
     psnr = figures.get("val/psnr")
-    if phase.adversarial is not None:  # there PSNR falls on purpose
-        standing.high = None
-    elif psnr is not None:
+    if psnr is not None and phase.adversarial is None:  # an adversary takes some on purpose
         if standing.high is not None and psnr < standing.high - FELL:
             tell(standing, standing.step, "quality_fell", tracker)
         standing.high = psnr if standing.high is None else max(standing.high, psnr)

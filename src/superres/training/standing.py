@@ -24,7 +24,8 @@ class Standing:
     blind: int = 0  # updates in a row in which it told nothing apart
     updates: int = 0  # whose gradients make up the usual norm
     usual: float = 0.0  # norm of the gradient
-    high: float | None = None  # best validation PSNR since the last adversarial phase
+    high: float | None = None  # best validation PSNR of the phase
+    high_of: int = -1  # number of that phase
     init: str = "none"  # whose weights the run began with
     signs: list[str] = field(default_factory=list)  # what was warned of, once each
 

@@ -229,8 +229,8 @@ class Trainer:
         figures = diagnostics.figures(shown, self.sampler.scale)
         if self.latest or figures:
             tracker.metrics(step, self.latest | figures)
-        phase = phase_at(self.experiment, max(0, step - 1))[1]
-        health.watch_output(self.standing, self.latest | figures, phase, tracker)
+        at = phase_at(self.experiment, max(0, step - 1))
+        health.watch_output(self.standing, self.latest | figures, at, tracker)
         for name, picture in (
             ("val", diagnostics.strip(shown)),
             ("val-bands", diagnostics.band_strip(shown)),

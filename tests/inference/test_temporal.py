@@ -200,9 +200,7 @@ def test_another_size_is_made_by_a_resample(small_film: Path, tmp_path: Path) ->
     assert (info.width, info.height) == (96, 72)
 
 
-def test_a_long_film_sees_as_far_ahead_as_the_ensemble_says(
-    small_film: Path, tmp_path: Path
-) -> None:
+def test_the_ensemble_goes_through_a_film_both_ways(small_film: Path, tmp_path: Path) -> None:
     upscaler = Upscaler(model("causal"), ensemble=True)
     network = upscaler.backend
     assert isinstance(network, VideoBackend)

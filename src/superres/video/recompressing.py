@@ -21,8 +21,8 @@ def recompressed(
     """Yield `frames`, RGB uint8 (H, W, 3) of one size, encoded as one film and decoded again.
 
     libx264, yuv420p, constant rate factor `crf` (0 the best, 51 the worst). One thread, so that
-    the same frames give the same bytes on any number of cores (all but some films in a hundred on
-    a busy machine: x264's own doing, docs/decisions.md). An odd side is padded with a copy
+    the same frames give the same bytes on any number of cores (but for what docs/decisions.md of
+    2026-11-28 says of a busy machine). An odd side is padded with a copy
     of its last line and cut again.
     """
     encoder: VideoCodecContext | None = None

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from superres.video.colours import CONVERSION, colour_matrix
 
 _RATE = 25
+# With AVX-512 x264 makes other films now and then on a busy machine (docs/decisions.md).
+_PLAIN = {"x264-params": "asm=0"}
 
 
 def recompressed(
@@ -21,8 +23,7 @@ def recompressed(
     """Yield `frames`, RGB uint8 (H, W, 3) of one size, encoded as one film and decoded again.
 
     libx264, yuv420p, constant rate factor `crf` (0 the best, 51 the worst). One thread, so that
-    the same frames give the same bytes on any number of cores (but for what docs/decisions.md of
-    2026-11-28 says of a busy machine). An odd side is padded with a copy
+    the same frames give the same bytes on any number of cores. An odd side is padded with a copy
     of its last line and cut again.
     """
     encoder: VideoCodecContext | None = None
@@ -51,7 +52,7 @@ def _encoder(height: int, width: int, options: dict[str, str]) -> VideoCodecCont
     encoder.colorspace = colour_matrix(height)
     encoder.color_range = ColorRange.MPEG
     encoder.thread_count = 1
-    encoder.options = options
+    encoder.options = {**options, **_PLAIN}
     return encoder
 
 
